@@ -1,4 +1,4 @@
-//! What came of a request, line by line, as values. Each user interface makes sentences of them, those of
+//! The result of a request, line by line, as values. Each user interface renders them with the sentences of
 //! `pipulate-words`.
 
 use serde::{Deserialize, Serialize};
@@ -9,17 +9,17 @@ use crate::reason::Reason;
 use crate::receipt::Receipt;
 use crate::service::ServiceName;
 
-/// One thing that came of a request.
+/// One line of the result of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
-    /// All that was to be started runs already.
+    /// All services to be started run already.
     AllUp,
-    /// Nothing that could be restarted runs.
+    /// No service that could be restarted runs.
     NothingRuns,
     Started {
         services: Vec<ServiceName>,
     },
-    /// They ran without a supervisor, and have one again.
+    /// They ran without a supervisor, and have a new one.
     TookOver {
         services: Vec<ServiceName>,
     },
@@ -30,12 +30,12 @@ pub enum Line {
         service: ServiceName,
         receipt: Receipt,
     },
-    /// It was stopped, and no record says how that came.
+    /// It was stopped, and no record has the cause.
     StoppedUnrecorded {
         service: ServiceName,
         why: Reason,
     },
-    /// A start had still to begin it, and does not.
+    /// A start had announced it, and does not begin it.
     StartWithdrawn {
         service: ServiceName,
     },
@@ -43,12 +43,12 @@ pub enum Line {
     EndedKernel {
         notebook: String,
     },
-    /// How many processes are left of these services, or of the whole project if none was named.
+    /// The number of remaining processes of these services, or of the whole project if none was named.
     Left {
         services: Vec<ServiceName>,
         processes: usize,
     },
-    /// What a person should know about a service that is up.
+    /// A note about a service that is up.
     OfService {
         service: ServiceName,
         note: Reason,
@@ -56,37 +56,37 @@ pub enum Line {
     Note(Note),
 }
 
-/// What a person should know beside what was done.
+/// A note in addition to the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
     /// A home was made.
     NewHome { root: AbsPath },
-    /// The home was copied or came with the folder, and gets keys of its own.
+    /// The home was copied or came with the folder, and gets new keys.
     CopiedHome,
-    /// The folder can't hold what a home needs.
+    /// The folder's file system lacks features that a home needs.
     RunMoved { run: AbsPath },
-    /// This home, or its environment, will not be known as this user's own.
+    /// This home, or its environment, will not be recognized as this user's own.
     NotRemembered { error: Fault },
     /// `status --all` will not list this project.
     NotListed { error: Fault },
-    /// The supervisor makes way for this version of the program.
+    /// The supervisor was replaced by this version of the program.
     Upgraded { service: ServiceName },
     /// JupyterLab was not restarted: it has kernels.
     HasKernels { service: ServiceName, kernels: usize },
-    /// It was not restarted: the configuration would not bring it back.
+    /// It was not restarted: the configuration does not contain it any more.
     NotConfigured { service: ServiceName },
-    /// pipulate.toml can't be used, and is not needed for a stop.
+    /// pipulate.toml can't be used, but a stop does not need it.
     ConfigIgnored { file: AbsPath, error: String },
-    /// Secrets that the project can't do without have no value.
+    /// Required secrets of the project have no value.
     SecretsMissing { names: Vec<String> },
     /// The file of the secrets can't be read.
     SecretsUnread { error: String },
-    /// Older logs could not be looked at.
+    /// Older logs could not be read.
     LogsUnread { error: Fault },
 }
 
 impl Note {
-    /// Whether something is wrong.
+    /// True if something is wrong.
     pub fn is_warning(&self) -> bool {
         match self {
             Self::NotListed { .. }

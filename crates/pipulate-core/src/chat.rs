@@ -1,4 +1,4 @@
-//! A conversation with the local LLM as it is kept: questions, answers, and how each answer ended.
+//! A conversation with the local LLM as it is stored: questions, answers, and how each answer ended.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -7,94 +7,94 @@ use jiff::Timestamp;
 
 use crate::units::size;
 
-/// Names a chat: when it was begun, in milliseconds, so that names sort by age.
+/// The id of a chat: its start time in milliseconds, so that ids sort by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChatId(u64);
 
-/// What was said in one chat.
+/// The content of one chat.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Chat {
-    /// What a person calls it.
+    /// The name that the user gave it.
     pub name: Option<String>,
-    /// What the model is told before everything else.
+    /// The system prompt.
     pub instructions: Option<String>,
-    /// Those that are shown, oldest first.
+    /// The turns that are shown, oldest first.
     pub turns: Vec<Turn>,
 }
 
-/// A question and what was answered.
+/// A question and its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
     pub question: String,
-    /// Who answers; empty until that is known.
+    /// The answering model; empty until it is known.
     pub model: String,
-    /// What the model thought before it spoke.
+    /// The model's reasoning before the answer.
     pub thinking: String,
     pub answer: String,
     pub outcome: Outcome,
-    /// A few sentences were asked for, and no more.
+    /// The answer was limited to a few sentences.
     pub is_brief: bool,
-    /// What the model was not told, because it can't take in so much.
+    /// The parts that did not fit into the model's context.
     pub left_out: LeftOut,
-    /// What was added to the question, in this order.
+    /// Material added to the question, in this order.
     pub about: Vec<About>,
-    /// Other versions of this turn, each with what was said after it.
+    /// Other versions of this turn, each with the turns after it.
     pub others: Vec<Vec<Self>>,
-    /// The place of this version among all of them.
+    /// The index of this version among all of them.
     pub place: usize,
 }
 
-/// Something that a question is about, as it was when it was asked.
+/// Material that a question is about, at the time of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
     /// `log of web`
     pub name: String,
     /// Without secrets.
     pub text: String,
-    /// How many bytes at its beginning did not fit.
+    /// How many bytes at its beginning were cut off.
     pub left_out: usize,
 }
 
-/// What was left out of a request because it was longer than the model can take in.
+/// The parts of a request that did not fit into the model's context.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Questions with their answers, the oldest of the conversation.
+    /// The oldest questions of the conversation, with their answers.
     pub turns: usize,
-    /// Bytes at the beginning of what the question is about.
+    /// Bytes at the beginning of the material.
     pub bytes: usize,
 }
 
 /// How an answer ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Not at all so far: it is being written, or its writer was killed.
+    /// Not yet: it is being written, or its writer was killed.
     Open,
-    /// It is whole.
+    /// Complete.
     Whole(Effort),
-    /// The model had more to say, and was not allowed to or could not take in more.
+    /// Cut off by a token limit or the size of the context.
     CutOff(Effort),
     /// On request.
     Stopped,
-    /// Something went wrong: what, and what to do.
+    /// By an error: what went wrong, and what to do.
     Broken(String),
 }
 
-/// What an answer took, where the server said so.
+/// The cost of an answer, if the server reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Effort {
     pub tokens: u64,
     pub seconds: f64,
-    /// How much of what the model can handle the chat filled then, in percent.
+    /// The share of the model's context that the chat filled then, in percent.
     pub filled: Option<u8>,
 }
 
 impl ChatId {
-    /// The name of a chat that begins now.
+    /// Returns the id of a chat that begins now.
     pub fn new(now: Timestamp) -> Self {
         Self(now.as_millisecond().unsigned_abs())
     }
 
-    /// Reads what [`ChatId`] displays as; any other text is refused.
+    /// Parses the displayed form of an id; any other text is refused.
     pub fn parse(text: &str) -> Option<Self> {
         let number = text.parse().ok().map(Self)?;
         (number.to_string() == text).then_some(number)
@@ -108,16 +108,16 @@ impl fmt::Display for ChatId {
 }
 
 impl Chat {
-    /// Its name, else its first question; empty if it has neither.
+    /// Returns its name, or else its first question; empty if it has neither.
     pub fn title(&self) -> &str {
         title(self.name.as_deref(), self.turns.first().map(|turn| turn.question.as_str()))
     }
 
-    /// Begins another version of a turn: what was said from there on is kept with the turn that is returned, which
-    /// belongs after what is left. `None`: there is no such turn.
+    /// Begins another version of a turn: the turns from there on are stored in the returned turn, which
+    /// belongs at the end of the remaining ones. `None`: there is no such turn.
     pub fn begin_version(&mut self, number: usize, question: String) -> Option<Turn> {
         let (thread, mut others, place) = self.take_versions(number)?;
-        // A question without an answer leaves nothing behind.
+        // A question without an answer is not stored.
         let is_empty = thread.len() == 1 && thread.iter().all(|turn| turn.answer.is_empty());
         if !is_empty {
             others.insert(place, thread);
@@ -125,7 +125,7 @@ impl Chat {
         Some(Turn { place: others.len(), others, ..Turn::new(question) })
     }
 
-    /// Shows another version of a turn, with what was said after it. False: there is none.
+    /// Shows another version of a turn, with the turns after it. Returns false if there is none.
     pub fn show_version(&mut self, number: usize, version: usize) -> bool {
         if self.turns.get(number).is_none_or(|turn| version >= turn.versions()) {
             return false;
@@ -140,7 +140,8 @@ impl Chat {
         true
     }
 
-    /// Takes the turns from `number` on, the other versions of the first of them, and its place among them.
+    /// Removes the turns from `number` on; returns them, the other versions of the first one, and its index
+    /// among them.
     fn take_versions(&mut self, number: usize) -> Option<(Vec<Turn>, Vec<Vec<Turn>>, usize)> {
         self.turns.get(number)?;
         let mut thread = self.turns.split_off(number);
@@ -150,7 +151,7 @@ impl Chat {
         Some((thread, others, place))
     }
 
-    /// Forgets the oldest of what is kept beside what is shown, else the oldest turn. False: only one is left.
+    /// Removes the oldest hidden version, or else the oldest turn. Returns false if only one is left.
     pub fn forget_oldest(&mut self) -> bool {
         if let Some(turn) = self.turns.iter_mut().find(|turn| !turn.others.is_empty()) {
             turn.others.remove(0);
@@ -165,13 +166,13 @@ impl Chat {
     }
 }
 
-/// The title of a chat with this name and this first question.
+/// Returns the title of a chat with this name and this first question.
 pub fn title<'a>(name: Option<&'a str>, first_question: Option<&'a str>) -> &'a str {
     name.or(first_question).and_then(|text| text.lines().next()).unwrap_or_default()
 }
 
 impl Turn {
-    /// A question that was just asked.
+    /// A question without an answer yet.
     pub fn new(question: String) -> Self {
         Self {
             question,
@@ -187,12 +188,12 @@ impl Turn {
         }
     }
 
-    /// How many versions of it there are.
+    /// Returns the number of its versions.
     pub fn versions(&self) -> usize {
         self.others.len() + 1
     }
 
-    /// All that the question is about, for a model.
+    /// Returns all material of the question, for a model.
     pub fn material(&self) -> String {
         let part = |about: &About| format!("This is the {}:\n```\n{}\n```\n", about.name, about.text);
         self.about.iter().map(part).collect()
@@ -200,7 +201,7 @@ impl Turn {
 }
 
 impl LeftOut {
-    /// Whether everything was in it.
+    /// True if nothing was left out.
     pub fn is_nothing(self) -> bool {
         self == Self::default()
     }

@@ -1,7 +1,7 @@
-//! `pipulate.toml`: as written (`RawConfig`), then as meant ([`Config`]).
+//! `pipulate.toml`: as written (`RawConfig`), then interpreted ([`Config`]).
 //!
-//! Reading never touches a file: the caller hands in the text. Unknown keys are errors that
-//! point at their line.
+//! Parsing never touches a file: the caller passes the text. Unknown keys are errors that point at their
+//! line.
 
 mod error;
 mod forms;
@@ -29,7 +29,7 @@ use crate::web_host::WebHost;
 
 const DEFAULT_REQUIREMENTS: &str = "requirements.txt";
 
-/// What a project wants, every default filled in.
+/// A project's configuration, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `[project] name`; the caller falls back to the folder's name.
@@ -57,9 +57,9 @@ pub struct PythonConfig {
     /// An environment that we don't manage.
     pub interpreter: Option<PathBuf>,
     pub requirements: PathBuf,
-    /// Whether the file names another one than the default: it has to be there, then.
+    /// True if the file names another one than the default: then it must exist.
     pub requirements_named: bool,
-    /// Modules that should import. `None`: numpy, where the project has it or lists nothing.
+    /// Modules that must be importable. `None`: numpy, if the project lists it or lists nothing.
     pub probe: Option<Vec<String>>,
 }
 
@@ -99,7 +99,7 @@ pub struct ServiceConfig {
 }
 
 impl ServiceConfig {
-    /// What a change of these settings is noticed by.
+    /// Returns a digest of these settings, for detecting changes.
     pub fn fingerprint(&self) -> ConfigFingerprint {
         ConfigFingerprint::of([
             ("command", format!("{:?}", self.command)),
@@ -128,7 +128,7 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// Where the text is wrong: line, column, the line, and what is allowed there.
+    /// The place of the error: line, column, the line, and what is allowed there.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let raw: Result<raw::RawConfig, _> = toml::from_str(text);
         raw.map_err(|error| ConfigError { message: error.to_string().trim_end().to_owned() })
@@ -136,12 +136,12 @@ impl Config {
             .map_err(|error| error.without_secrets(text))
     }
 
-    /// The service of that name.
+    /// Returns the service of that name.
     pub fn service(&self, name: &str) -> Option<&ServiceConfig> {
         self.services.iter().find(|service| service.name.as_str() == name)
     }
 
-    /// Whether JupyterLab is one of the services.
+    /// True if JupyterLab is one of the services.
     pub fn has_jupyter(&self) -> bool {
         self.service(ServiceName::JUPYTER).is_some_and(|jupyter| jupyter.enabled)
     }
@@ -152,7 +152,8 @@ impl Config {
         let python = PythonConfig {
             venv: raw.python.venv.unwrap_or_else(|| PathBuf::from(".venv")),
             interpreter: raw.python.interpreter,
-            // The default's name is no other wish than none: what `config --show` prints means the same.
+            // Naming the default is the same as naming none: so the output of `config --show` has the same
+            // meaning.
             requirements_named: raw
                 .python
                 .requirements
@@ -190,7 +191,7 @@ impl Config {
         for Need { service, needed, at } in needs {
             let why = match services.get(needed) {
                 None => "is no service",
-                // Whatever is disabled itself starts nothing.
+                // A disabled service starts nothing.
                 Some(needed) if !needed.enabled && services.get(service).is_some_and(|own| own.enabled) => {
                     "is disabled"
                 }
@@ -212,7 +213,7 @@ impl Config {
     }
 }
 
-/// A need that is part of a circle, among services that each need another one of them.
+/// Returns a need that is part of a cycle, among services that each need another one of them.
 fn need_in_circle<'a>(
     needs: &'a [Need],
     circular: impl Iterator<Item = &'a ServiceName>,
@@ -222,7 +223,7 @@ fn need_in_circle<'a>(
     for need in needs.iter().filter(|need| circular.contains(&need.needed)) {
         next.entry(&need.service).or_insert(need);
     }
-    // From any of them the way leads into a circle, and stays in it.
+    // From any of them the needs lead into a cycle.
     let mut service = *circular.first()?;
     let mut passed = BTreeSet::new();
     while passed.insert(service) {
@@ -236,7 +237,7 @@ fn need_in_circle<'a>(
     circle.into_values().next()
 }
 
-/// That a service is to be started after another one, and where that was said.
+/// A service's dependency on another one, and its place in the file.
 struct Need {
     service: ServiceName,
     needed: ServiceName,
@@ -255,7 +256,7 @@ fn needs(services: &BTreeMap<ServiceName, raw::RawService>) -> Vec<Need> {
     services.iter().flat_map(of_one).collect()
 }
 
-/// The built-in services come first and exist without a word in the file.
+/// The built-in services come first and exist without an entry in the file.
 fn resolve_services(
     mut raw: BTreeMap<ServiceName, raw::RawService>,
     text: &str,

@@ -1,4 +1,4 @@
-//! What went wrong with a file, or in a call of the system, as a value that can be kept and compared.
+//! A failed file operation or system call, as a value that can be stored and compared.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::service::ServiceName;
 
-/// Something that the system refused, or that we refuse to use.
+/// An operation that the system refused, or a file that we refuse to use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Fault {
     /// `activity` as in "read", "create the folder".
@@ -20,13 +20,13 @@ pub enum Fault {
     Refused { path: PathBuf, why: FileRefusal },
     #[error("could not {activity}: {error}")]
     System { activity: Cow<'static, str>, error: SystemError },
-    /// A sentence that an earlier version wrote.
+    /// A sentence written by an earlier version.
     #[error("{text}")]
     Told { text: String },
 }
 
 impl Fault {
-    /// What kind of error the system gave.
+    /// Returns the kind of the system error.
     pub fn kind(&self) -> SystemErrorKind {
         match self {
             Self::File { error, .. } | Self::System { error, .. } => error.kind,
@@ -39,11 +39,11 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemError {
     pub kind: SystemErrorKind,
-    /// The system's own words.
+    /// The system's error message.
     pub text: String,
 }
 
-/// Errors against which something helps.
+/// Kinds of errors for which there is advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SystemErrorKind {
     DiskFull,
@@ -103,7 +103,7 @@ pub enum FileRefusal {
          this machine"
     )]
     UnsuitableForRun,
-    /// It is a record, and not this service's.
+    /// It is the record of another service.
     #[error("it belongs to the service {service}")]
     OfAnotherService { service: ServiceName },
     #[error("it is empty; a full disk or a machine crash can do that")]

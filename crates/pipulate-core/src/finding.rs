@@ -1,4 +1,4 @@
-//! What `doctor` found.
+//! The findings of `doctor`.
 
 /// One examined fact about a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,12 +8,12 @@ pub struct Finding {
     pub status: FindingStatus,
     /// The fact in one line, without a full stop.
     pub title: String,
-    /// What was looked at and what it said; may be empty.
+    /// The evidence: what was checked and the result; may be empty.
     pub detail: String,
     pub fix: Option<Fix>,
 }
 
-/// How a finding is to be taken.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FindingStatus {
     Ok,
@@ -25,7 +25,7 @@ pub enum FindingStatus {
 }
 
 impl FindingStatus {
-    /// The word of `doctor --json`.
+    /// Returns the word of `doctor --json`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -36,41 +36,41 @@ impl FindingStatus {
     }
 }
 
-/// What to do about a finding.
+/// Advice on a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     pub text: String,
     /// A command that does it, program first; empty when there is none.
     pub command: Vec<String>,
-    /// Whether `doctor --fix` may do it.
+    /// True if `doctor --fix` may run it.
     pub automatic: bool,
 }
 
 impl Fix {
-    /// Advice that a person carries out.
+    /// Advice for the user.
     pub fn advice(text: impl Into<String>) -> Self {
         Self { text: text.into(), command: Vec::new(), automatic: false }
     }
 
-    /// The same with the command that carries it out.
+    /// Advice with the command that carries it out.
     pub fn command(text: impl Into<String>, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
         Self { text: text.into(), command, automatic: false }
     }
 
-    /// The same as something that `doctor --fix` may do.
+    /// Marks the command as one that `doctor --fix` may run.
     pub fn automatic(self) -> Self {
         Self { automatic: true, ..self }
     }
 }
 
 impl Finding {
-    /// A fact, and how it is to be taken.
+    /// A fact with its severity.
     pub fn new(id: &'static str, status: FindingStatus, title: impl Into<String>) -> Self {
         Self { id, status, title: title.into(), detail: String::new(), fix: None }
     }
 
-    /// A fact that is as it should be.
+    /// A fact without a problem.
     pub fn ok(id: &'static str, title: impl Into<String>) -> Self {
         Self::new(id, FindingStatus::Ok, title)
     }
@@ -81,13 +81,13 @@ impl Finding {
         self
     }
 
-    /// Adds what to do.
+    /// Adds a fix.
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 
-    /// Adds advice that a person carries out.
+    /// Adds advice for the user.
     pub fn advice(self, text: impl Into<String>) -> Self {
         self.fix(Fix::advice(text))
     }

@@ -1,22 +1,22 @@
-//! What a service was configured to be when it began, so that a later change is noticed.
+//! The fingerprint of a service's configuration when it began, for detecting a later change.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A digest of each key of a service in `pipulate.toml` that its process depends on. It holds no value: those may
-/// be secrets.
+/// A digest of each key of a service in `pipulate.toml` that affects its process. It contains no values,
+/// which may be secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConfigFingerprint(pub BTreeMap<String, String>);
 
 impl ConfigFingerprint {
-    /// Whether nothing is known: the service began with a Pipulate that noted nothing.
+    /// True if it is unknown: the service was started by a Pipulate without fingerprints.
     pub fn is_unknown(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The keys that are other ones by now.
+    /// Returns the keys that have changed.
     pub fn changed<'a>(&self, now: &'a Self) -> Vec<&'a str> {
         if self.is_unknown() {
             return Vec::new();
@@ -27,14 +27,14 @@ impl ConfigFingerprint {
 }
 
 impl ConfigFingerprint {
-    /// Of these keys and what was said of them.
+    /// Returns the fingerprint of these keys and values.
     pub fn of<const N: usize>(entries: [(&str, String); N]) -> Self {
         let digests = entries.map(|(key, text)| (key.to_owned(), format!("{:016x}", fnv1a(text.as_bytes()))));
         Self(digests.into())
     }
 }
 
-/// FNV-1a, 64 bits: the same in every version of this program.
+/// FNV-1a, 64 bits: stable over versions of this program.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()

@@ -1,4 +1,4 @@
-//! Which process is meant: a pid alone is not an identity.
+//! The identity of a process: a pid alone is not enough.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl Pid {
         (raw > 0).then_some(Self(raw))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> i32 {
         self.0
     }
@@ -41,40 +41,40 @@ impl fmt::Display for Pid {
     }
 }
 
-/// Where pids have their meaning: one boot of one machine, seen from one pid namespace.
+/// The scope of pids: one boot of one machine, seen from one pid namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Random per boot.
     pub boot: String,
-    /// The pid namespace (its inode); zero where there is no such thing.
+    /// The pid namespace (its inode); zero on systems without namespaces.
     pub pid_namespace: u64,
-    /// Random per installation; empty where none is known.
+    /// Random per installation; empty if unknown.
     pub machine: String,
 }
 
-/// One process, for good: no later process is equal to it.
+/// A permanent identity of one process: no later process is equal to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessIdentity {
     pub pid: Pid,
-    /// The kernel's own word for when it started (Linux: clock ticks since boot).
+    /// The kernel's start time of the process (Linux: clock ticks since boot).
     pub start: u64,
     pub host: Host,
 }
 
-/// What is known of a process that a record names.
+/// The result of verifying a recorded process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Liveness {
-    /// It lives, and it is the very one.
+    /// It is alive, and its identity matches.
     Alive,
-    /// It ended: no such pid, a zombie, another process with its number, or another boot.
+    /// It ended: no such pid, a zombie, a reused pid, or another boot.
     Gone,
-    /// It may live where we can't look.
+    /// It may be alive where we can't look.
     Elsewhere(Elsewhere),
-    /// Something has its number, and the system doesn't say what; `error` is what it says instead.
+    /// A process has its pid, and the system doesn't show its identity; `error` is the system's message.
     Unverifiable { error: Option<String> },
 }
 
-/// A place whose processes can't be seen from here.
+/// A place whose processes are not visible from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Elsewhere {
     Machine,

@@ -1,4 +1,4 @@
-//! Every path of a home, joined here and nowhere else.
+//! All paths of a home; no other code joins them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,60 +8,59 @@ use crate::marker::RunId;
 use crate::project::{AbsPath, ProjectId};
 use crate::service::ServiceName;
 
-/// Where a project keeps its things.
+/// The places of a project's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     root: AbsPath,
     state: AbsPath,
     run: AbsPath,
-    /// What the folder was called when its services were started: it may have been moved since.
+    /// The folder's path when its services were started: it may have been moved since.
     born: AbsPath,
     user: Option<UserDirs>,
 }
 
-/// The user's own directories: what is kept there about projects, no project's folder can claim.
+/// The user's own directories, for facts about projects that a project's folder must not be able to forge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserDirs {
     pub state: AbsPath,
-    /// Gone when the user logs out.
+    /// Removed when the user logs out.
     pub runtime: Option<AbsPath>,
 }
 
 impl Layout {
-    /// The layout of the project at `root`, with everything inside the folder.
+    /// Returns the layout of the project at `root`, with everything inside the folder.
     pub fn new(root: AbsPath) -> Self {
         let state = root.at(".pipulate");
         Self::with_state(root, state)
     }
 
-    /// The same with everything of ours elsewhere, for folders in which somebody else has theirs.
+    /// Returns a layout with all our files elsewhere, for folders in which another user has a `.pipulate`.
     pub fn with_state(root: AbsPath, state: AbsPath) -> Self {
         let run = state.at("run");
         Self::with_places(root, state, run)
     }
 
-    /// The layout of a project whose places are known.
+    /// Returns the layout of a project with known places.
     pub fn with_places(root: AbsPath, state: AbsPath, run: AbsPath) -> Self {
         Self { born: root.clone(), root, state, run, user: None }
     }
 
-    /// Whether everything of ours is where it usually is: inside the folder.
+    /// True if all our files are in their default place: inside the folder.
     pub fn is_inside(&self) -> bool {
         self.state == self.root.at(".pipulate") && self.run == self.state.at("run")
     }
 
-    /// The same with `run/` elsewhere, for folders that can't hold a FIFO or a lock.
+    /// Returns a layout with `run/` elsewhere, for folders that can't hold a FIFO or a lock.
     pub fn with_run(root: AbsPath, run: AbsPath) -> Self {
         Self { run, ..Self::new(root) }
     }
 
-    /// The same folder for services that were started when it was called `born`. Their processes
-    /// carry that identity for as long as they live.
+    /// Sets the folder's path at the start of its services. Their processes carry that identity for life.
     pub fn formerly(self, born: AbsPath) -> Self {
         Self { born, ..self }
     }
 
-    /// Returns it with the user's directories. Without any, nothing about the project is remembered.
+    /// Sets the user's directories. Without any, nothing about the project is remembered.
     pub fn of_user(self, user: Option<UserDirs>) -> Self {
         Self { user, ..self }
     }
@@ -71,7 +70,7 @@ impl Layout {
         self.user.as_ref()
     }
 
-    /// What the folder was called when its services were started; usually [`Layout::root`].
+    /// Returns the folder's path at the start of its services; usually [`Layout::root`].
     pub fn born(&self) -> &AbsPath {
         &self.born
     }
@@ -81,7 +80,7 @@ impl Layout {
         &self.root
     }
 
-    /// The project's identity.
+    /// Returns the project's identity.
     pub fn project_id(&self) -> ProjectId {
         ProjectId::of_root(&self.born)
     }
@@ -106,12 +105,12 @@ impl Layout {
         self.run.at(".env.lock")
     }
 
-    /// The folder of all that is ours.
+    /// The folder of all our files.
     pub fn state(&self) -> &AbsPath {
         &self.state
     }
 
-    /// Keeps our state out of everybody's repository.
+    /// Keeps our state out of the project's repository.
     pub fn gitignore(&self) -> AbsPath {
         self.state.at(".gitignore")
     }
@@ -141,12 +140,12 @@ impl Layout {
         self.run.at(format!("{service}.lock"))
     }
 
-    /// What is asked of its supervisor: an empty file, whose name says all.
+    /// A request to its supervisor: an empty file, whose name has all the data.
     pub fn request(&self, service: &ServiceName, words: &str) -> AbsPath {
         self.run.at(format!("{service}.{words}"))
     }
 
-    /// What a start under way is to begin, and what was withdrawn from it.
+    /// The services that a start in progress announced, and those withdrawn from it.
     pub fn pending_start(&self, id: &RunId) -> AbsPath {
         self.run.at(format!("start.{id}"))
     }
@@ -161,7 +160,7 @@ impl Layout {
         self.run.at(format!("{service}.in"))
     }
 
-    /// Where the lock stands beside a FIFO that may be of any home; `None` for what is none by its name.
+    /// Returns the lock beside a FIFO of any home; `None` if the path is not a FIFO's by name.
     pub fn lock_beside(fifo: &Path) -> Option<PathBuf> {
         let is_fifo = fifo.extension().is_some_and(|extension| extension == "out");
         is_fifo.then(|| fifo.with_extension("lock"))
@@ -172,7 +171,7 @@ impl Layout {
         self.run.at("jupyter")
     }
 
-    /// JupyterLab's configuration of ours.
+    /// Our configuration for JupyterLab.
     pub fn jupyter_config(&self) -> AbsPath {
         self.run.at("jupyter-config")
     }
@@ -192,12 +191,12 @@ impl Layout {
         self.run.at("jupyter-token")
     }
 
-    /// What JupyterLab signs its cookies with.
+    /// The key with which JupyterLab signs its cookies.
     pub fn jupyter_cookie_secret(&self) -> AbsPath {
         self.jupyter_runtime().at("jupyter_cookie_secret")
     }
 
-    /// What `pipulate shell` has a shell read.
+    /// The startup file of shells under `pipulate shell`.
     pub fn shell(&self) -> AbsPath {
         self.run.at("shell")
     }
@@ -222,22 +221,22 @@ impl Layout {
         self.logs().at(format!("{service}.log.idx"))
     }
 
-    /// What the supervisors themselves have to say.
+    /// The messages of the supervisors.
     pub fn supervisor_log(&self) -> AbsPath {
         self.logs().at("supervisor.log")
     }
 
-    /// What they had to say before that.
+    /// Their older messages.
     pub fn old_supervisor_log(&self) -> AbsPath {
         self.logs().at("supervisor.log.1")
     }
 
-    /// What was typed into `chat`, for its arrow keys.
+    /// The input history of `chat`.
     pub fn chat_history(&self) -> AbsPath {
         self.state.at("chat-history")
     }
 
-    /// What was said to the local LLM in the web app: one file for each chat.
+    /// The chats with the local LLM in the web app: one file each.
     pub fn chats(&self) -> AbsPath {
         self.state.at("chats")
     }
@@ -247,7 +246,7 @@ impl Layout {
         self.state.at("setup.json")
     }
 
-    /// Held while a set-up is at work.
+    /// Held during a set-up.
     pub fn setup_lock(&self) -> AbsPath {
         self.state.at("setup.lock")
     }

@@ -1,8 +1,7 @@
 //! The vocabulary of Pipulate: projects, services, states, findings, configuration and paths.
 //!
-//! Everything here is a value. Nothing here reads a file or a clock, starts a process or prints;
-//! whoever needs a fact from the world hands it in. Reading order: [`service`], [`state`],
-//! [`status`], [`config`], [`layout`].
+//! Everything here is a value. Nothing here reads a file or a clock, starts a process or prints; callers pass
+//! the facts. Reading order: [`service`], [`state`], [`status`], [`config`], [`layout`].
 
 pub mod answer;
 pub mod chat;

@@ -1,8 +1,8 @@
-//! The marker in a process's environment that says which run of which service it belongs to.
+//! The marker in a process's environment, which names the service and run that it belongs to.
 //!
-//! `PIPULATE_SESSION=<project id>/<service>/<run id>[/<part>]`: children inherit it, so it finds
-//! them after their ancestors are gone. It is a hint that another program may copy: it chooses
-//! candidates, and never replaces an identity.
+//! `PIPULATE_SESSION=<project id>/<service>/<run id>[/<part>]`: children inherit it, so that it finds them
+//! after their ancestors are gone. It is a hint that another program may copy: it selects candidates, and
+//! never replaces an identity.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl RunId {
         Self(format!("{bits:016x}"))
     }
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the displayed form.
     pub fn parse(text: &str) -> Option<Self> {
         let whole = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
         whole.then(|| Self(text.to_owned()))
@@ -35,7 +35,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// What a marker says.
+/// The content of a marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     pub project: ProjectId,
@@ -43,14 +43,14 @@ pub struct Marker {
     pub part: Part,
 }
 
-/// Which part of a service's processes a marker names.
+/// The part of a service's processes that a marker names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The supervisor itself: never anybody's child to end.
+    /// The supervisor itself: never ended with a service's processes.
     Supervisor,
-    /// The service and whatever it starts.
+    /// The service and the programs that it starts.
     Run(RunId),
-    /// What a person typed in one of its terminals.
+    /// Programs that the user started in one of its terminals.
     Terminal(RunId),
 }
 

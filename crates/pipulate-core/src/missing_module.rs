@@ -1,9 +1,9 @@
-//! A Python module that is not installed, found in what a program printed, and the package that has it.
+//! A Python module that is not installed, found in a program's output, and the package that contains it.
 
 /// A module that could not be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingModule {
-    /// What was imported, without submodules.
+    /// The imported name, without submodules.
     pub module: String,
     /// The package to install for it.
     pub package: String,
@@ -46,12 +46,12 @@ const PACKAGES: [(&str, &str); 33] = [
     ("zmq", "pyzmq"),
 ];
 
-/// Parts of Python itself, which no package brings.
+/// Parts of Python itself, which are in no package.
 const OF_PYTHON: [&str; 8] =
     ["tkinter", "_tkinter", "_ctypes", "_lzma", "_sqlite3", "_bz2", "readline", "_curses"];
 
 impl MissingModule {
-    /// The one that a program's output ends with: its last error is this one.
+    /// Returns the missing module if a program's output ends with that error.
     ///
     /// ```
     /// use pipulate_core::missing_module::MissingModule;
@@ -61,7 +61,7 @@ impl MissingModule {
     /// assert_eq!((missing.module.as_str(), missing.package.as_str()), ("cv2", "opencv-python-headless"));
     /// ```
     pub fn in_lines<S: AsRef<str>>(lines: &[S]) -> Option<Self> {
-        // A supervisor of its own, such as a reloader, may say a few words after the traceback.
+        // A reloader or other supervisor may print a few lines after the traceback.
         const WORDS_AFTER: usize = 5;
         lines.iter().rev().take(WORDS_AFTER).find_map(|line| Self::in_line(line.as_ref()))
     }
@@ -70,14 +70,14 @@ impl MissingModule {
     fn in_line(line: &str) -> Option<Self> {
         let (_, rest) = line.split_once("ModuleNotFoundError: No module named '")?;
         let (named, rest) = rest.split_once('\'')?;
-        // A file of the project's own has the package's name.
+        // One of the project's own files has the package's name.
         if rest.contains("is not a package") {
             return None;
         }
         Self::of(named)
     }
 
-    /// The package to install for a module; `None` for what is a part of Python.
+    /// Returns the package to install for a module; `None` for a part of Python.
     pub fn of(module: &str) -> Option<Self> {
         let module = module.split('.').next().unwrap_or_default();
         let is_name = !module.is_empty()

@@ -1,4 +1,4 @@
-//! The order in which services that need each other start.
+//! The start order of services that need each other.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::service::ServiceName;
 pub struct Layers {
     /// Positions in the list that was given, in its order within each group.
     pub groups: Vec<Vec<usize>>,
-    /// Positions of services that are part of a circle, or that need one that is.
+    /// Positions of services that are part of a cycle, or that need one that is.
     pub circular: Vec<usize>,
 }
 

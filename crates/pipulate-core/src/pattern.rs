@@ -1,4 +1,4 @@
-//! Regular expressions as users write them: one language for `logs --grep` and for `ready.log`.
+//! Regular expressions written by users: the same syntax for `logs --grep` and for `ready.log`.
 
 use regex::RegexBuilder;
 pub use regex::{Error, Regex};
@@ -10,15 +10,16 @@ pub enum Case {
     Ignored,
 }
 
-/// The expression that this text is.
+/// Parses a regular expression.
 ///
 /// # Errors
-/// It is none. The message shows where, on several lines.
+/// It is invalid. The message shows where, on several lines.
 pub fn parse(text: &str, case: Case) -> Result<Regex, Error> {
     builder(text, case).build()
 }
 
-/// Reads a pattern as people type it: capitals only matter if it has one; `\W` and other escapes are none.
+/// Parses a pattern typed by the user: case-insensitive unless it contains a capital letter; `\W` and other
+/// escapes don't count as capitals.
 ///
 /// # Errors
 /// It is no regular expression.
@@ -35,7 +36,7 @@ pub fn as_typed(text: &str) -> Result<Regex, String> {
     parse(text, case).map_err(|error| error.to_string())
 }
 
-/// [`parse`] for an expression from somebody else: compiled, it takes at most so many bytes.
+/// Like [`parse`], for an untrusted expression: limits its compiled size to `bytes`.
 ///
 /// # Errors
 /// As [`parse`], or it is larger.
@@ -49,14 +50,14 @@ fn builder(text: &str, case: Case) -> RegexBuilder {
     builder
 }
 
-/// Why a text is no expression, on one line.
+/// Returns why a text is no regular expression, on one line.
 pub fn why(error: &Error) -> String {
     let message = error.to_string();
     let why = message.lines().find_map(|line| line.strip_prefix("error: "));
     why.map_or_else(|| message.replace('\n', " "), str::to_owned)
 }
 
-/// The same text as an expression that matches nothing but it.
+/// Escapes a text as an expression that matches only that text.
 pub fn literal(text: &str) -> String {
     regex::escape(text)
 }

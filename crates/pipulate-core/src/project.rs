@@ -56,18 +56,18 @@ impl AsRef<Path> for AbsPath {
 }
 
 impl fmt::Display for AbsPath {
-    /// For people, in one line: what could steer a terminal is replaced. Not a path to use.
+    /// For display, on one line: characters that could control a terminal are replaced. Not a usable path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&self.0.to_string_lossy()))
     }
 }
 
-/// Tells projects of one machine apart: 16 hexadecimal digits made from the folder's real path.
+/// Identifies a project on one machine: 16 hexadecimal digits made from the folder's real path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProjectId(String);
 
 impl ProjectId {
-    /// The identity of the project whose folder is `root` (canonical).
+    /// Returns the identity of the project whose folder is `root` (canonical).
     ///
     /// FNV-1a, 64 bits: stable over releases and machines, which `std`'s hasher does not promise.
     pub fn of_root(root: &AbsPath) -> Self {
@@ -78,7 +78,7 @@ impl ProjectId {
         Self(format!("{hash:016x}"))
     }
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the displayed form.
     pub fn parse(text: &str) -> Option<Self> {
         let whole = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
         whole.then(|| Self(text.to_owned()))

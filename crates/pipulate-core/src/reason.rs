@@ -1,5 +1,5 @@
-//! Why a service is as it is, as values that a program can match. The sentences for people are made in
-//! `pipulate-words`; records hold the code and the data.
+//! The reasons for a service's state, as values that a program can match. `pipulate-words` makes the
+//! sentences; records have the code and the data.
 
 pub mod examples;
 mod parts;
@@ -61,7 +61,7 @@ reasons! {
     WaitingFor { service: ServiceName } = "waiting-for",
     /// It was not started because of a service that it depends on.
     NeedFailed { service: ServiceName, state: NeedState } = "need-failed",
-    /// What the reason before this one says may pass: it is tried again.
+    /// The cause in the previous reason may pass: it is retried.
     TriedAgain = "tried-again",
     /// It has not printed the line that would make it ready.
     NoReadyLine { pattern: String, within: Duration } = "no-ready-line",
@@ -109,9 +109,9 @@ reasons! {
     PortLost { port: u16 } = "port-lost",
     /// A saved file has a syntax error: the service is not restarted with it.
     MistakeInFile { file: String, line: Option<u32>, message: String } = "mistake-in-file",
-    /// It starts again once the mistake that the reason before this one names is corrected.
+    /// It is restarted once the syntax error in the previous reason is corrected.
     AwaitsFix { is_running: bool } = "awaits-fix",
-    /// It ended, and starts again when a watched file is saved.
+    /// It ended, and is restarted when a watched file is saved.
     AwaitsSave = "awaits-save",
     /// Not every save restarts it.
     WatchIncomplete { problem: WatchProblem } = "watch-incomplete",
@@ -135,17 +135,17 @@ reasons! {
     InAnotherContainer = "in-another-container",
     /// It runs on another machine, or in another container if no `machine` is named.
     RunsElsewhere { machine: Option<String> } = "runs-elsewhere",
-    /// A process that its record names lives, and nothing shows that it is the service's.
+    /// A process that its record names is alive, and nothing shows that it is the service's.
     ProcessUnproved { pid: Pid, name: String, record: PathBuf } = "process-unproved",
     /// The system does not show whether the process that its record names is still the same.
     ProcessHidden { pid: Pid, error: Option<String> } = "process-hidden",
-    /// Its record can't be read. `pid` is a process of it that lives, where one was looked for.
+    /// Its record can't be read. `pid` is a living process of it, if one was searched for.
     RecordUnreadable { problem: Fault, pid: Option<Pid> } = "record-unreadable",
     /// It runs although its records were deleted.
     RecordsDeleted = "records-deleted",
-    /// The same, and this process supervises it.
+    /// It runs although its records were deleted, and this process supervises it.
     RunsUnrecorded { supervisor: Pid } = "runs-unrecorded",
-    /// Whether it runs can't be told, so nothing was started.
+    /// It is unknown whether it runs, so nothing was started.
     Doubtful { why: Vec<Self> } = "doubtful",
     /// A process that never supervised it holds its lock.
     LockHeld { pid: Pid } = "lock-held",
@@ -161,23 +161,23 @@ reasons! {
     SupervisorsKilled = "supervisors-killed",
     /// Its supervisors come and go.
     SupervisorRestless = "supervisor-restless",
-    /// The project's configuration can't be used; `error` is what is wrong with it.
+    /// The project's configuration can't be used; `error` is the cause.
     ConfigUnusable { file: PathBuf, error: String } = "config-unusable",
     /// The configuration has no such service.
     NotConfigured = "not-configured",
-    /// The file that it is to get variables from is not there.
+    /// The file with its variables is missing.
     EnvFileMissing { path: PathBuf } = "env-file-missing",
-    /// The file that it is to get variables from can't be used.
+    /// The file with its variables can't be used.
     EnvFileUnusable { error: String } = "env-file-unusable",
     /// Other machines can connect to it. `file`: the Python file of its command.
     ListensPublicly { port: u16, address: IpAddr, file: Option<PathBuf> } = "listens-publicly",
     /// Its usual port is taken, so it has another one.
     PortMoved { wanted: u16, holder: PortHolder, using: u16 } = "port-moved",
-    /// Another user's process had its port, and may know keys that are still in use.
+    /// Another user's process had its port, and may have seen keys that are still in use.
     KeysExposed { port: u16 } = "keys-exposed",
     /// Another user's process had its port, and these keys were replaced.
     KeysRenewed { port: u16, keys: Vec<Key> } = "keys-renewed",
-    /// JupyterLab lets everybody in.
+    /// JupyterLab requires no login.
     NoToken = "no-token",
     /// No folder can hold the private sockets of kernels.
     NoSocketFolder = "no-socket-folder",
@@ -185,7 +185,7 @@ reasons! {
     Told { text: String } = "other",
 }
 
-/// How a service is that another one needs.
+/// The state of a service that another one needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NeedState {
     NotRunning,
@@ -198,7 +198,7 @@ pub enum NeedState {
     NotReady {
         why: Vec<Reason>,
     },
-    /// It may run where it can't be seen.
+    /// It may be running where it is not visible.
     Unknown {
         why: Vec<Reason>,
     },
@@ -228,8 +228,8 @@ impl Reason {
     /// The deepest level to which reasons of services that others depend on are kept.
     const DEEPEST: u32 = 8;
 
-    /// Returns the reason why a service can't be started without another one. Reasons that lie too deep in
-    /// it are dropped, so that a long chain of services has a record of bounded size.
+    /// Returns the reason why a service can't be started without another one. Reasons nested too deep in it
+    /// are dropped, so that a long chain of services has a record of bounded size.
     pub fn need_failed(service: ServiceName, mut state: NeedState) -> Self {
         state.cut(Self::DEEPEST);
         Self::NeedFailed { service, state }

@@ -1,9 +1,9 @@
-//! What a stop did: what ended, what had to be forced, what is left and why.
+//! The receipt of a stop: the processes that ended, were killed, or are left, and why.
 
 use crate::identity::Pid;
 use crate::reason::Fate;
 
-/// What a stop did.
+/// The receipt of a stop.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Receipt {
     /// Processes that ended, the main one included.
@@ -17,7 +17,7 @@ pub struct Receipt {
     pub survivors: Vec<Named>,
 }
 
-/// A process that a person should hear about.
+/// A process to report to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     pub pid: Pid,

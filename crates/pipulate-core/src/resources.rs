@@ -15,13 +15,13 @@ pub struct Resources {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     pub total: u64,
-    /// What programs can still get without swapping.
+    /// Memory that programs can still get without swapping.
     pub available: u64,
     pub swap_total: u64,
     pub swap_used: u64,
 }
 
-/// How many processes run or wait to run.
+/// The number of processes that run or wait to run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
     /// Averages over 1, 5 and 15 minutes.
@@ -34,11 +34,11 @@ pub struct Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
     pub total: u64,
-    /// What users other than root can still write.
+    /// Space that users other than root can still use.
     pub free: u64,
 }
 
-/// How much is left of something.
+/// The remaining amount of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supply {
     Ample,
@@ -47,38 +47,38 @@ pub enum Supply {
 }
 
 impl Memory {
-    /// JupyterLab and a kernel with numpy fit into it.
+    /// Enough for JupyterLab and a kernel with numpy.
     const COMFORTABLE: u64 = 256 << 20;
 
-    /// Below it the system starts ending programs.
+    /// Below this the system starts killing programs.
     const NEEDED: u64 = 32 << 20;
 
-    /// How much memory is left. Free swap doesn't count: a kernel that swaps is as good as stuck.
+    /// Returns how much memory is left. Free swap doesn't count: a swapping kernel is practically stuck.
     pub fn supply(&self) -> Supply {
         supply(self.available, Self::NEEDED, Self::COMFORTABLE)
     }
 
-    /// Whether a model of this size fits: its context takes about 15 % more than its weights.
+    /// True if a model of this size fits: its context takes about 15 % more than its weights.
     pub fn fits_model(&self, size: u64) -> bool {
         size / 100 * 115 <= self.available
     }
 }
 
 impl Disk {
-    /// JupyterLab, numpy and a cache fit into it.
+    /// Enough for JupyterLab, numpy and a cache.
     const COMFORTABLE: u64 = 1 << 30;
 
-    /// Below it not even logs and records can be counted on.
+    /// Below this, writing logs and records may fail.
     const NEEDED: u64 = 32 << 20;
 
-    /// How much space is left.
+    /// Returns how much space is left.
     pub fn supply(&self) -> Supply {
         supply(self.free, Self::NEEDED, Self::COMFORTABLE)
     }
 }
 
 impl Load {
-    /// Whether twice as many processes as CPUs wanted to run in the last 5 minutes.
+    /// True if twice as many processes as CPUs wanted to run in the last 5 minutes.
     pub fn is_high(&self) -> bool {
         self.averages[1] > 2.0 * self.processors as f64
     }

@@ -1,19 +1,19 @@
-//! Which variables hold secrets, and what they may be called.
+//! Which variables hold secrets, and their allowed names.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// The shortest text that is masked as a secret, in characters: a shorter one would hide half of every
-/// text, and its masks would tell it.
+/// The shortest text that is masked as a secret, in characters: masking shorter ones would hide half of every
+/// text, and reveal them by their masks.
 pub const SHORTEST: usize = 6;
 
-/// A name that every reader of `.env` files takes: letters, digits and `_`, not starting with a digit.
+/// A name that every reader of `.env` files accepts: letters, digits and `_`, not starting with a digit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct EnvKey(String);
 
-/// What was given as a name is none. It is not repeated: it may be a value in the wrong place.
+/// An invalid name. It is not repeated: it may be a value in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "that is not a name for a secret; use letters, digits and \"_\", not starting with a digit, such as OPENAI_API_KEY"
@@ -24,14 +24,14 @@ impl EnvKey {
     /// Checks a name.
     ///
     /// # Errors
-    /// A sentence that says what a name may hold.
+    /// A sentence that says which characters are allowed.
     pub fn parse(text: &str) -> Result<Self, NotAKey> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let well_formed = text.bytes().all(allowed) && text.starts_with(|c: char| !c.is_ascii_digit());
         if well_formed { Ok(Self(text.to_owned())) } else { Err(NotAKey) }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,10 +51,10 @@ impl fmt::Display for EnvKey {
     }
 }
 
-/// What is printed in a secret's place.
+/// The replacement for a secret in output.
 pub const MASKED: &str = "****";
 
-/// Whether the value of a variable of this name is a secret.
+/// True if a variable's name suggests that its value is a secret.
 pub fn says_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
     ["KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL"].iter().any(|word| key.contains(word))

@@ -26,7 +26,7 @@ impl ServiceName {
     pub const SERVER: &str = "server";
     /// The built-in embedded app beside a `server.py`.
     pub const DASHBOARD: &str = "dashboard";
-    /// Those that exist without a word in `pipulate.toml`.
+    /// The services that exist without an entry in `pipulate.toml`.
     pub const BUILT_IN: [&str; 3] = [Self::JUPYTER, Self::SERVER, Self::DASHBOARD];
 
     /// Checks a name.
@@ -39,7 +39,7 @@ impl ServiceName {
     /// ```
     ///
     /// # Errors
-    /// A sentence that says what a name may hold.
+    /// A sentence that says which characters are allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         let well_formed = text.bytes().all(allowed) && text.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -54,7 +54,7 @@ impl ServiceName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -80,7 +80,7 @@ impl fmt::Display for ServiceName {
     }
 }
 
-/// Everything that a supervisor needs to know about its service: nothing is left to be looked up.
+/// Everything that a supervisor needs to know about its service: it looks nothing else up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
     pub name: ServiceName,
@@ -89,34 +89,34 @@ pub struct ServiceSpec {
     pub directory: AbsPath,
     /// Added to the environment that `start` was called in.
     pub env: BTreeMap<String, OsString>,
-    /// Taken out of it.
+    /// Removed from it.
     pub env_removed: Vec<String>,
     pub port: Option<PortWish>,
-    /// The services that have to be up before it starts for the first time.
+    /// The services that must be up before it starts for the first time.
     pub needs: Vec<ServiceName>,
     pub ready: Readiness,
     pub restart: RestartPolicy,
     pub stop: StopSpec,
-    /// Where the service's page is, relative to its address; `None` when it has no page.
+    /// The path of the service's page, relative to its address; `None` if it has no page.
     pub page: Option<String>,
     /// A file with a token: made before a start, removed by a stop.
     pub token: Option<AbsPath>,
-    /// A private Jupyter runtime directory: what is left in it after a stop is stale.
+    /// A private Jupyter runtime directory: files in it are stale after a stop.
     pub jupyter_runtime: Option<AbsPath>,
     pub log_limits: LogLimits,
     /// The files whose saves restart it.
     pub watch: Option<WatchSpec>,
-    /// What the configuration said of it.
+    /// Its configuration.
     #[serde(default)]
     pub configured: ConfigFingerprint,
 }
 
-/// Programs that end when their input ends, although they don't read it: development servers of JavaScript, and
-/// what starts them.
+/// Programs that end when their input ends, although they don't read it: JavaScript development servers, and
+/// the tools that start them.
 const ENDING_WITH_THEIR_INPUT: [&str; 9] =
     ["bun", "bunx", "esbuild", "npm", "npx", "pnpm", "react-scripts", "vite", "yarn"];
 
-/// Programs that start another one again when a file is saved.
+/// Programs that restart another one when a file is saved.
 const RELOADERS: [&str; 8] =
     ["air", "cargo-watch", "entr", "hupper", "nodemon", "watchexec", "watchfiles", "watchmedo"];
 
@@ -129,10 +129,10 @@ impl ServiceSpec {
             .find(|name| RELOADERS.contains(name) || matches!(*name, "--reload" | "--watch" | "--autoreload"))
     }
 
-    /// Returns whether the program would take the end of its input for its own: `tailwindcss --watch`, `vite`.
+    /// Returns true if the program ends when its input ends: `tailwindcss --watch`, `vite`.
     pub fn ends_with_its_input(&self) -> bool {
         let words = self.command.iter().filter_map(Word::plain);
-        // A word may be a command for a shell.
+        // A word may be a shell command.
         words.flat_map(str::split_ascii_whitespace).any(|word| {
             let name = word.rsplit('/').next().unwrap_or_default();
             matches!(word, "-w" | "--watch")
@@ -169,7 +169,7 @@ impl Word {
         }
     }
 
-    /// The word for a service that has this port and this marker for its terminals.
+    /// Returns the word for this port and this marker of the service's terminals.
     pub fn resolve(&self, port: Option<u16>, terminal_marker: &str) -> OsString {
         match self {
             Self::Plain(word) => word.clone(),
@@ -179,11 +179,11 @@ impl Word {
     }
 }
 
-/// The port that a service would like to have.
+/// The preferred port of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortWish {
     pub port: u16,
-    /// Set by the user: another port is no substitute.
+    /// Set by the user: no other port is acceptable.
     pub pinned: bool,
 }
 
@@ -192,16 +192,16 @@ pub struct PortWish {
 pub enum Readiness {
     /// As soon as its exec succeeded; the state is then `running`.
     Exec,
-    /// A listener of its own accepts connections.
+    /// One of its own listeners accepts connections.
     Tcp { timeout: Duration },
-    /// A listener of its own answers `GET path`.
+    /// One of its own listeners answers `GET path`.
     Http { path: String, any_status: bool, timeout: Duration },
     /// A line of its output matches this regular expression.
     Log { pattern: String, timeout: Duration },
 }
 
 impl Readiness {
-    /// How long a start may take before it has failed.
+    /// Returns how long a start may take before it has failed.
     pub fn timeout(&self) -> Option<Duration> {
         match self {
             Self::Exec => None,
@@ -210,7 +210,7 @@ impl Readiness {
     }
 }
 
-/// What a service's page is fetched by.
+/// The scheme of a service's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scheme {
     #[default]
@@ -220,7 +220,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it stands in an address.
+    /// Returns the scheme's name in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -265,7 +265,7 @@ pub enum StopSignal {
     Kill,
 }
 
-/// How much of a service's output is kept.
+/// The limits for storing a service's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLimits {
     /// Bytes per file.

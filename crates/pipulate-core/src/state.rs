@@ -1,30 +1,30 @@
-//! The states that people see, and the exit code that scripts see.
+//! The states of services for display, and the exit codes for scripts.
 
 use std::fmt;
 
-/// The state of a service, as `status` says it.
+/// The state of a service in `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceState {
     Stopped,
     Starting,
-    /// It answers, from a listener of its own.
+    /// It answers, on one of its own listeners.
     Ready,
-    /// It lives; there is no probe that could say more.
+    /// It is alive; there is no probe that could say more.
     Running,
-    /// It lives and does not answer.
+    /// It is alive and does not answer.
     Degraded,
     /// Alive, and ended unexpectedly three times or more since it was last up for 60 s.
     Unstable,
-    /// It ended and will be started again.
+    /// It ended and will be restarted.
     Backoff,
     /// It ended too often, or before it was ever ready.
     Crashed,
-    /// It ended by itself with 0 and is not started again.
+    /// It ended by itself with 0 and is not restarted.
     Exited,
     Stopping,
-    /// It lives and its supervisor is gone.
+    /// It is alive and its supervisor is gone.
     Unsupervised,
-    /// It can't be told: its record can't be believed, or it may live where we can't look.
+    /// It can't be determined: its record can't be trusted, or it may be alive where we can't look.
     Unknown,
 }
 
@@ -48,7 +48,7 @@ impl ServiceState {
         Self::Unknown,
     ];
 
-    /// The word of `status`.
+    /// Returns the word of `status`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
@@ -66,13 +66,13 @@ impl ServiceState {
         }
     }
 
-    /// Reads [`ServiceState::word`].
+    /// Parses [`ServiceState::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         Self::BY_SEVERITY.into_iter().find(|state| state.word() == word)
     }
 
-    /// Returns [`Self::Unstable`] for a living service that ended unexpectedly too often since it was last
-    /// up for 60 s, and this state for every other one.
+    /// Returns [`Self::Unstable`] for a living service that ended unexpectedly too often since it was last up
+    /// for 60 s, and this state for every other one.
     pub fn after_ends(self, ends: u32) -> Self {
         match self {
             Self::Starting | Self::Ready | Self::Running | Self::Degraded if ends >= UNSTABLE_FROM => {
@@ -93,7 +93,7 @@ impl ServiceState {
         }
     }
 
-    /// Something is wrong with the service itself: its last words may say what.
+    /// True if the service itself has a problem: its last output may say what.
     pub fn is_in_trouble(self) -> bool {
         match self {
             Self::Crashed | Self::Backoff | Self::Degraded | Self::Unstable => true,
@@ -108,7 +108,7 @@ impl ServiceState {
         }
     }
 
-    /// As good as it gets for a service that is wanted.
+    /// True for the best possible states of a wanted service.
     pub fn is_well(self) -> bool {
         match self {
             Self::Ready | Self::Running | Self::Exited => true,
@@ -124,7 +124,7 @@ impl ServiceState {
         }
     }
 
-    /// Returns whether it is on its way to another state by itself.
+    /// Returns true if it will change to another state by itself.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Starting | Self::Stopping | Self::Backoff => true,
@@ -140,7 +140,7 @@ impl ServiceState {
         }
     }
 
-    /// Returns whether it ended by itself, and only a request or a save of its files starts it again.
+    /// Returns true if it ended by itself, and only a request or a save of its files restarts it.
     pub fn has_ended_by_itself(self) -> bool {
         match self {
             Self::Crashed | Self::Exited => true,
@@ -157,7 +157,7 @@ impl ServiceState {
         }
     }
 
-    /// The worst of some states; `Stopped` of none.
+    /// Returns the worst of some states; `Stopped` if there are none.
     pub fn worst(states: impl IntoIterator<Item = Self>) -> Self {
         states.into_iter().max_by_key(|state| state.severity()).unwrap_or(Self::Stopped)
     }
@@ -173,7 +173,7 @@ impl fmt::Display for ServiceState {
     }
 }
 
-/// Whether somebody asked for a service to run.
+/// Whether a service was requested to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Run,

@@ -1,4 +1,4 @@
-//! What is true about a project right now: the view model of the terminal and of the page.
+//! The current state of a project: the view model of the terminal and of the page.
 
 use jiff::Timestamp;
 
@@ -15,23 +15,23 @@ pub struct ProjectStatus {
     pub name: String,
     pub root: AbsPath,
     pub services: Vec<ServiceStatus>,
-    /// What could not be told; `status` then exits with 4.
+    /// Facts that could not be determined; `status` then exits with 4.
     pub unknown: Vec<Doubt>,
 }
 
-/// Something that could not be told about a project.
+/// A fact about a project that could not be determined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
     /// A file or folder of the home can't be read.
     Unreadable { problem: Fault },
-    /// A service may run where it can't be seen.
+    /// A service may be running where it is not visible.
     Service { service: ServiceName, why: Reason },
 }
 
-/// How a project as a whole is, for an exit code.
+/// The state of a project as a whole, for an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every wanted service is well.
+    /// Every wanted service is healthy.
     Well,
     /// One is not.
     Unwell,
@@ -46,7 +46,7 @@ impl ProjectStatus {
         ServiceState::worst(self.wanted().map(|service| service.state))
     }
 
-    /// The answer for scripts.
+    /// Returns the verdict for scripts.
     pub fn verdict(&self) -> Verdict {
         if !self.unknown.is_empty() {
             return Verdict::Unknown;
@@ -57,7 +57,7 @@ impl ProjectStatus {
         if self.wanted().all(|service| service.state.is_well()) { Verdict::Well } else { Verdict::Unwell }
     }
 
-    /// The service of that name.
+    /// Returns the service of that name.
     pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
         self.services.iter().find(|service| service.name.as_str() == name)
     }
@@ -81,23 +81,23 @@ pub struct ServiceStatus {
     pub port: Option<u16>,
     pub url: Option<String>,
     pub log: AbsPath,
-    /// Lines that were dropped since it was started, because there was no room for them.
+    /// Lines that were dropped since it was started, for lack of room.
     pub log_dropped: u64,
     /// Why its log can't be written at present.
     pub log_trouble: Option<String>,
-    /// Why it is as it is, where the state does not say it; the first one explains the state.
+    /// Reasons beyond the state itself; the first one explains the state.
     pub reasons: Vec<Reason>,
-    /// What a person should know about the start of what lives.
+    /// Notes for the user about the start of the running instance.
     pub notes: Vec<Reason>,
 }
 
 impl ServiceStatus {
-    /// Whether anything of it lives: the service itself, or its supervisor.
+    /// True if the service or its supervisor is alive.
     pub fn is_there(&self) -> bool {
         self.live.is_some() || self.supervisor_pid.is_some()
     }
 
-    /// Whether its main process ended well and left others of it running.
+    /// True if its main process exited successfully and left other processes running.
     pub fn is_in_background(&self) -> bool {
         let processes = self.live.as_ref().map_or(&[][..], |live| &live.processes);
         self.state == ServiceState::Degraded
@@ -106,7 +106,7 @@ impl ServiceStatus {
     }
 }
 
-/// What only a living service has.
+/// The data of a living service only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveService {
     pub pid: Pid,
@@ -115,7 +115,7 @@ pub struct LiveService {
     pub uptime_seconds: f64,
     /// Mean over its life, in percent of one core.
     pub cpu_percent: f64,
-    /// Processor time that its present processes have used.
+    /// CPU time that its present processes have used.
     pub cpu_seconds: f64,
     /// Resident memory of all of its processes.
     pub memory_bytes: u64,
@@ -141,7 +141,7 @@ pub struct ProcessInfo {
     pub name: String,
 }
 
-/// What a process is to its service.
+/// The role of a process in its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Main,
@@ -153,7 +153,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The word of `status --json`.
+    /// Returns the word of `status --json`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Main => "main",
@@ -177,12 +177,12 @@ pub struct KernelInfo {
     pub memory_bytes: u64,
 }
 
-/// What a kernel works on, as JupyterLab reports it.
+/// The activity of a kernel, as JupyterLab reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelActivity {
     /// JupyterLab's own id of the kernel.
     pub id: String,
-    /// The notebook, or the kind of kernel where there is none.
+    /// The notebook, or the kind of kernel if there is none.
     pub name: String,
     pub is_busy: bool,
     /// When JupyterLab last heard of it: a busy kernel has been busy at least since then.

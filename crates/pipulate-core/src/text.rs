@@ -1,10 +1,10 @@
-//! Texts, before they are shown.
+//! Cleaning and quoting of texts before they are shown.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character can neither steer a terminal, nor turn the writing direction of what follows, nor
-/// begin a new line.
+/// Returns true if a character can neither control a terminal, nor reverse the writing direction, nor begin a
+/// new line.
 pub fn is_harmless(character: char) -> bool {
     let turns = matches!(
         character,
@@ -14,13 +14,13 @@ pub fn is_harmless(character: char) -> bool {
     !character.is_control() && !turns && !begins_a_line
 }
 
-/// The text in one line, without what could steer a terminal: each such character becomes `\u{fffd}`.
+/// Returns the text on one line; each character that could control a terminal becomes `\u{fffd}`.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// The text without what could steer a terminal. Line breaks and tabs stay, and of color sequences those for
-/// whose parameters (`1;31`) `keeps` returns what to write in their place.
+/// Removes terminal controls from a text. Line breaks and tabs stay, and of color sequences those for whose
+/// parameters (`1;31`) `keeps` returns a replacement.
 pub fn harmless(text: &str, keeps: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow<'_, str> {
     let stays = |character| is_harmless(character) || matches!(character, '\n' | '\t');
     let Some(first) = text.find(|character| !stays(character)) else { return Cow::Borrowed(text) };
@@ -43,8 +43,8 @@ pub fn harmless(text: &str, keeps: impl Fn(&str) -> Option<Cow<'_, str>>) -> Cow
     Cow::Owned(cleaned)
 }
 
-/// The control sequence that a text begins with: `ESC [`, parameters, and a final character. It holds no
-/// letter but its last character, so nothing that was meant to be read goes with it.
+/// Returns the control sequence that a text begins with: `ESC [`, parameters, and a final character. Its only
+/// letter is the last character, so no readable text is removed with it.
 fn control_sequence(text: &str) -> Option<&str> {
     let body = text.strip_prefix("\x1b[")?;
     let end = body.find(|character| !(' '..='?').contains(&character))?;
@@ -55,13 +55,13 @@ fn color(sequence: &str) -> Option<&str> {
     sequence.strip_prefix("\x1b[")?.strip_suffix('m')
 }
 
-/// The parameters of a color sequence without those that hide or blink; `None` if none is left.
+/// Returns the parameters of a color sequence without those that hide or blink; `None` if none is left.
 pub fn visible_color(parameters: &str) -> Option<Cow<'_, str>> {
     let all: Vec<&str> = parameters.split(';').collect();
     let mut kept: Vec<&str> = Vec::new();
     let mut at = 0;
     while let Some(&parameter) = all.get(at) {
-        // Of a color out of 256, or of 24 bits, the parameters that follow are numbers.
+        // For a color out of 256, or of 24 bits, the following parameters are numbers.
         let length = match (parameter, all.get(at + 1)) {
             ("38" | "48" | "58", Some(&"5")) => 3,
             ("38" | "48" | "58", Some(&"2")) => 5,
@@ -80,7 +80,7 @@ pub fn visible_color(parameters: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether text in this style can be read: a color, bold, underlined, or back to normal.
+/// Returns true if text in this style is readable: a color, bold, underlined, or reset.
 fn is_visible(parameter: &str) -> bool {
     let number = parameter.split(':').next().unwrap_or_default();
     number.is_empty()
@@ -89,11 +89,11 @@ fn is_visible(parameter: &str) -> bool {
         })
 }
 
-/// JSON in which every character that could steer a terminal or turn the writing direction is escaped.
-/// Such characters stand in strings only, so that it means the same.
+/// Escapes every character in JSON that could control a terminal or reverse the writing direction. Such
+/// characters only occur in strings, so the meaning is unchanged.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_plain = |character| is_harmless(character) || character == '\n';
-    // Most of it is ASCII, which is looked at many bytes at a time.
+    // Most JSON is ASCII, which is checked many bytes at a time.
     let is_plain_ascii = json.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
     if is_plain_ascii || json.chars().all(is_plain) {
         return Cow::Borrowed(json);
@@ -103,19 +103,19 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
         if is_plain(character) {
             escaped.push(character);
         } else {
-            // All of them are in the first plane. Writing to a String can't fail.
+            // All of them are in the Basic Multilingual Plane. Writing to a String can't fail.
             let _written = write!(escaped, "\\u{:04x}", u32::from(character));
         }
     }
     Cow::Owned(escaped)
 }
 
-/// Quotes a word for sh, bash and zsh: between single quotes, only `'` has a meaning. A path need not be text.
+/// Quotes a word for sh, bash and zsh: between single quotes, only `'` is special. A path need not be UTF-8.
 pub fn quoted_for_sh(word: &[u8]) -> Vec<u8> {
     quoted(word, |byte| if byte == b'\'' { b"'\\'" } else { b"" })
 }
 
-/// Quotes a word for fish, where a backslash has a meaning between single quotes, too.
+/// Quotes a word for fish, where a backslash is also special between single quotes.
 pub fn quoted_for_fish(word: &[u8]) -> Vec<u8> {
     quoted(word, |byte| if matches!(byte, b'\'' | b'\\') { b"\\" } else { b"" })
 }
@@ -130,7 +130,7 @@ fn quoted(word: &[u8], put_before: impl Fn(u8) -> &'static [u8]) -> Vec<u8> {
     quoted
 }
 
-/// A word as it is typed into a shell: quoted if it has to be.
+/// Returns a word as it is typed into a shell: quoted if necessary.
 pub fn shell_word(word: &str) -> Cow<'_, str> {
     let means_itself = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
     // zsh replaces `=ls` by the path of ls.
@@ -140,12 +140,12 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&quoted_for_sh(word.as_bytes())).into_owned())
 }
 
-/// A command that can be pasted into a shell.
+/// Returns a command that can be pasted into a shell.
 pub fn shell_words<S: AsRef<str>>(command: &[S]) -> String {
     command.iter().map(|word| shell_word(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
-/// A fragment as the beginning of a sentence: libraries write lowercase, a person reads a capital.
+/// Turns a fragment into the beginning of a sentence: libraries' messages begin in lower case.
 pub fn capitalized(fragment: &str) -> String {
     let mut letters = fragment.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -164,7 +164,7 @@ mod tests {
             ("a\x1b[2J\x1b[1;1Hb\x1b[31mc", "abc"),
             ("\u{9b}31m\u{9d}0;title\u{9c}\x7f\x08", "31m0;title"),
             ("a\r\u{202e}b\u{2066}c\u{2028}d\u{200f}", "abcd"),
-            // An escape that is not finished takes nothing with it.
+            // An incomplete escape removes nothing else.
             ("\x1bPhidden?\x1b[31", "Phidden?[31"),
         ] {
             assert_eq!(harmless(text, |_| None), shown, "{text:?}");

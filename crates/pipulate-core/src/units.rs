@@ -1,10 +1,10 @@
-//! Quantities as people write them, `10s`, `10MiB`, and as they read them.
+//! Quantities as users write them, `10s`, `10MiB`, and as they are shown.
 
 use std::time::Duration;
 
 /// The two largest units: `3d 4h`, `2h 5m`, `3m 20s`, `12s`.
 pub fn length_of_time(seconds: f64) -> String {
-    // Beyond what fits it saturates; a negative time is a clock that was set back.
+    // Saturates; a negative time comes from a clock that was set back.
     let seconds = seconds.max(0.0) as u64;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match (days, hours, minutes) {
@@ -22,7 +22,7 @@ pub fn size(bytes: u64) -> String {
     }
     let (mut value, mut unit) = (bytes as f64 / 1024.0, "KiB");
     for larger in ["MiB", "GiB"] {
-        // What would be rounded to 1024.0 is 1.0 of the next unit.
+        // A value that would be rounded to 1024.0 becomes 1.0 of the next unit.
         if value < 1023.95 {
             break;
         }
@@ -35,7 +35,7 @@ pub fn size(bytes: u64) -> String {
 pub fn model_size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
-        // What would be rounded to 1000 is 1 of the next unit.
+        // A value that would be rounded to 1000 becomes 1 of the next unit.
         1_000..999_500 => format!("{:.0} kB", bytes as f64 / 1e3),
         999_500..999_500_000 => format!("{:.0} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),

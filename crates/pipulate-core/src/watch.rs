@@ -1,8 +1,8 @@
 //! Which files restart a service when they are saved.
 //!
-//! Patterns are relative to the project, with `/` on every system: `*`, `?` and `[…]` within a
-//! name, `**` for any folders. One without `/` is looked for in every folder, as in a `.gitignore`,
-//! and one that names a folder means all that is in it. What begins with a dot has to be spelled out.
+//! Patterns are relative to the project, with `/` on every system: `*`, `?` and `[…]` within a name, `**` for
+//! any folders. One without `/` matches in every folder, as in a `.gitignore`, and one that names a folder
+//! matches everything in it. Names that begin with a dot must be written out.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -10,40 +10,39 @@ use std::path::{Component, Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 use serde::{Deserialize, Serialize};
 
-/// Folders whose content nobody saves by hand.
+/// Folders whose files are generated.
 const IGNORED_FOLDERS: [&str; 6] =
     [".git", ".ipynb_checkpoints", ".pipulate", ".venv", "__pycache__", "node_modules"];
 
-/// What editors leave for a moment while they save, besides what has a dot in front: `app.py~`,
+/// Suffixes of temporary files that editors make while saving, besides names with a leading dot: `app.py~`,
 /// `#app.py#`, JetBrains' `app.py___jb_tmp___`, sed's `sedAbC123`.
 const TEMPORARY_ENDS: [&str; 9] =
     ["~", "#", ".swp", ".swo", ".swx", ".tmp", "___jb_tmp___", "___jb_old___", ".crswap"];
 
-/// By this name vim tries whether it may write into a folder.
+/// The file name with which vim tests whether it can write into a folder.
 const VIMS_TRIAL: &str = "4913";
 
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// What a supervisor needs to know to watch for its service.
+/// The specification of a service's watch, for its supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchSpec {
     /// Not empty.
     pub globs: Vec<Glob>,
-    /// The Python that tells whether a changed file can be read at all; a bare name is looked up
-    /// on the service's `PATH`.
+    /// The Python that checks the syntax of a changed file; a bare name is looked up on the service's `PATH`.
     pub python: PathBuf,
 }
 
 impl WatchSpec {
-    /// Whether a save of this file, relative to the project, counts.
+    /// True if a save of this file, relative to the project, counts.
     pub fn wants_file(&self, file: &Path) -> bool {
         let Some(names) = names(file) else { return false };
         let (Some(name), false) = (names.last(), is_ignored(&names)) else { return false };
         !is_temporary(name) && self.globs.iter().any(|glob| leads(&glob.parts, &names, false))
     }
 
-    /// Whether such a file may be below this folder, relative to the project.
+    /// True if such a file may be below this folder, relative to the project.
     pub fn wants_folder(&self, folder: &Path) -> bool {
         names(folder).is_some_and(|names| {
             !is_ignored(&names) && self.globs.iter().any(|glob| leads(&glob.parts, &names, true))
@@ -61,7 +60,7 @@ pub struct Glob {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    /// `**`: folders, as many as there are.
+    /// `**`: any number of folders.
     Folders,
     Name(Pattern),
 }
@@ -78,7 +77,7 @@ impl Glob {
     /// ```
     ///
     /// # Errors
-    /// A sentence that says what is not understood and what to write instead.
+    /// A sentence that says which part is invalid and what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refuse = |why: &str| Err(format!("the pattern {text:?} {why}"));
         if text.starts_with('/') {
@@ -132,8 +131,8 @@ impl fmt::Display for Glob {
     }
 }
 
-/// Whether the names fit the pattern, or a folder among them does; with `on_the_way`, whether names
-/// that come after them may.
+/// Returns true if the pattern matches the names, or a folder among them; with `on_the_way`, if it may match
+/// a path below them.
 fn leads(parts: &[Part], names: &[String], on_the_way: bool) -> bool {
     match (parts, names) {
         ([], inside) => !inside.iter().any(|name| is_hidden(name)),

@@ -10,10 +10,10 @@ use serde::Deserialize;
 pub struct WebHost(String);
 
 impl WebHost {
-    /// Reads a name from the configuration.
+    /// Parses a name from the configuration.
     ///
     /// # Errors
-    /// When it is not a name, with what to write instead where that can be told.
+    /// If it is not a name; with what to write instead, if possible.
     pub fn parse(text: &str) -> Result<Self, String> {
         let host = text.to_ascii_lowercase();
         let host = host.strip_suffix(":443").unwrap_or(&host);
@@ -30,7 +30,7 @@ impl WebHost {
         Err(format!("{text:?} is not a host name; {advice}"))
     }
 
-    /// As it stands in a Host header.
+    /// Returns the form of a Host header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,7 +57,7 @@ fn is_host(host: &str) -> bool {
         (1..=63).contains(&label.len()) && label.bytes().all(allowed)
     };
     let is_port = |port: &str| {
-        // As browsers write it.
+        // In the form of browsers.
         port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port)
     };
     name.len() <= 253 && name.split('.').all(is_label) && port.is_none_or(is_port)

@@ -1,14 +1,14 @@
-//! Web programs that are not called `server.py`, recognized by what they import, and the lines for `pipulate.toml`
-//! that run them.
+//! Web programs that are not called `server.py`, recognized by their imports, and the lines for
+//! `pipulate.toml` that run them.
 //!
-//! Invariant: the text is only looked at, line by line. What is recognized is offered to a person, never run.
+//! Invariant: the text is only read, line by line. A recognized program is suggested to the user, never run.
 
 use std::fmt::Write as _;
 
-/// The names that web programs usually have, the most telling first.
+/// The usual names of web programs, the most significant first.
 pub const USUAL: [&str; 3] = ["app.py", "main.py", "streamlit_app.py"];
 
-/// A library that makes a web page of a program.
+/// A library that turns a program into a web page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Framework {
     Streamlit,
@@ -20,7 +20,7 @@ pub enum Framework {
 impl Framework {
     const ALL: [Self; 4] = [Self::Streamlit, Self::Gradio, Self::FastApi, Self::Flask];
 
-    /// Its name as people write it.
+    /// Returns its name for display.
     pub fn name(self) -> &'static str {
         match self {
             Self::Streamlit => "Streamlit",
@@ -39,7 +39,7 @@ impl Framework {
         }
     }
 
-    /// What makes the object that a server is told to serve.
+    /// Returns the class of the object that a server serves.
     fn class(self) -> &'static str {
         match self {
             Self::FastApi => "FastAPI(",
@@ -49,13 +49,13 @@ impl Framework {
     }
 }
 
-/// A program that makes a web page.
+/// A program that serves a web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebProgram {
     /// Its file in the project's folder.
     pub file: String,
     pub framework: Framework,
-    /// The variable that holds the app, as FastAPI and Flask have it.
+    /// The variable with the app, for FastAPI and Flask.
     app: String,
 }
 
@@ -70,12 +70,12 @@ impl WebProgram {
         Some(Self { file: file.to_owned(), framework, app: app.unwrap_or("app").to_owned() })
     }
 
-    /// What it is, for people: `app.py (Streamlit)`.
+    /// Returns a title: `app.py (Streamlit)`.
     pub fn title(&self) -> String {
         format!("{} ({})", self.file, self.framework.name())
     }
 
-    /// The table for `pipulate.toml` that runs it as `server`, on this machine only.
+    /// Returns the table for `pipulate.toml` that runs it as `server`, on this machine only.
     pub fn table(&self, port: u16) -> String {
         let (file, app) = (self.file.as_str(), self.app.as_str());
         let stem = file.strip_suffix(".py").unwrap_or(file);
@@ -100,7 +100,7 @@ impl WebProgram {
     }
 }
 
-/// The lines outside of texts in three quotes.
+/// Returns the lines outside of triple-quoted strings.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     let mut open: Option<&str> = None;
     text.lines().filter(move |line| {
@@ -114,7 +114,7 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a line imports a module or a part of it.
+/// Returns true if a line imports a module or a part of it.
 fn imports(line: &str, module: &str) -> bool {
     let is_it = |name: &str| {
         let name = name.trim_start();
@@ -128,7 +128,7 @@ fn imports(line: &str, module: &str) -> bool {
     }
 }
 
-/// The variable at the beginning of a line that is given what this call makes.
+/// Returns the variable at the beginning of a line to which the result of this call is assigned.
 fn variable<'a>(line: &'a str, call: &str) -> Option<&'a str> {
     let (name, value) = line.split_once('=').filter(|_| !call.is_empty())?;
     let name = name.split(':').next().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! An answer as it is written, piece by piece.
+//! An answer as it is generated, piece by piece.
 //!
-//! An answer is whole only when its server said so: a connection that ends earlier is an error, and
-//! so is an `{"error": …}` line, although the status was 200 long ago.
+//! An answer is complete only if its server said so: a connection that ends earlier is an error, and so is an
+//! `{"error": …}` line, although the status was 200 before.
 
 mod thoughts;
 
@@ -19,7 +19,7 @@ use crate::lines::LineBuffer;
 use crate::model::or_default;
 use thoughts::Thoughts;
 
-/// A stream of [`Piece`]s. Dropping it closes the connection, which makes Ollama stop.
+/// A stream of [`Piece`]s. Dropping it closes the connection, which stops Ollama's generation.
 #[derive(Debug)]
 pub struct Answer {
     response: reqwest::Response,
@@ -27,50 +27,50 @@ pub struct Answer {
     lines: LineBuffer,
     ready: VecDeque<Piece>,
     thoughts: Thoughts,
-    /// Nothing more comes after this one.
+    /// This was the last one.
     ended: bool,
-    /// How long the next bytes may take: first that of loading, then that of writing.
+    /// Timeout for the next bytes: first that of loading, then that of generating.
     patience: Duration,
     next_word: Duration,
 }
 
-/// Something that happened in an answer.
+/// An event in an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
-    /// The model was not told everything. Always the first piece, if it is one.
+    /// Parts of the request did not fit. If it occurs, the first piece.
     LeftOut(LeftOut),
-    /// What the model thinks before it speaks.
+    /// A part of the model's reasoning before the answer.
     Thinking(String),
     /// A part of the answer.
     Text(String),
-    /// The answer is whole. Always the last piece.
+    /// The answer is complete. Always the last piece.
     Done(Summary),
 }
 
-/// What it took, where the server says.
+/// The cost of an answer, as far as the server reports it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// The model had more to say: the answer is as long as was asked for, or together with the question
-    /// as long as the model can handle.
+    /// The answer was cut off: by the requested limit, or because it fills the model's context together with
+    /// the question.
     pub is_cut_off: bool,
     /// The prompt's length in tokens.
     pub prompt_tokens: u64,
     /// The answer's length in tokens.
     pub tokens: u64,
-    /// How long writing the answer took.
+    /// The time for generating the answer.
     pub writing: Duration,
 }
 
 impl Summary {
-    /// How much of `context` tokens the conversation fills with this answer, in percent; `None` when the
-    /// server did not count.
+    /// Returns the share of `context` tokens that the conversation fills with this answer, in percent; `None`
+    /// if the server did not count.
     pub fn filled(&self, context: u64) -> Option<u8> {
         let said = (self.prompt_tokens + self.tokens).saturating_mul(100);
         let percent = said.checked_div(context).filter(|_| said > 0)?;
         Some(u8::try_from(percent.min(100)).unwrap_or(100))
     }
 
-    /// Tokens a second; `None` when the server did not measure.
+    /// Returns tokens per second; `None` if the server did not measure.
     pub fn speed(&self) -> Option<f64> {
         (!self.writing.is_zero()).then(|| self.tokens as f64 / self.writing.as_secs_f64())
     }
@@ -95,7 +95,7 @@ impl Answer {
         }
     }
 
-    /// Waits for the first piece. An error in its place is one about the request.
+    /// Waits for the first piece. An error instead of it is about the request.
     pub(crate) async fn begun(mut self, model: &str) -> Result<Self, Error> {
         match self.next().await {
             Ok(Some(piece)) => self.ready.push_front(piece),
@@ -108,7 +108,7 @@ impl Answer {
         Ok(self)
     }
 
-    /// An answer to a request of which this was left out.
+    /// Adds the parts that were left out of the request.
     pub(crate) fn without(mut self, left_out: LeftOut) -> Self {
         if !left_out.is_nothing() {
             self.ready.push_front(Piece::LeftOut(left_out));
@@ -116,7 +116,7 @@ impl Answer {
         self
     }
 
-    /// The next piece; `None` after the last. May be dropped and called again: nothing is lost.
+    /// Returns the next piece; `None` after the last. Cancel-safe: may be dropped and called again.
     ///
     /// # Errors
     /// The answer broke off. There is nothing after an error.
@@ -135,7 +135,7 @@ impl Answer {
         }
     }
 
-    /// Reads the line that is there already, else more bytes.
+    /// Reads the next buffered line, or else more bytes.
     async fn read_on(&mut self) -> Result<(), Error> {
         let too_long = |_| Error::LineTooLong { host: self.host.to_string() };
         if let Some(line) = self.lines.next_line().map_err(too_long)? {
@@ -162,13 +162,13 @@ impl Answer {
         }
     }
 
-    /// The stream is over: what is left may be a last line without a line break.
+    /// Handles the end of the stream: the rest may be a last line without a line break.
     fn finish(&mut self, reason: &str) -> Result<(), Error> {
         let cut_off = Error::CutOff { host: self.host.to_string(), reason: reason.to_owned() };
         let Some(rest) = self.lines.rest() else { return Err(cut_off) };
         match pieces_of(&rest, &self.host) {
             Ok(pieces) => self.take(pieces),
-            // Half a line is no sign of a foreign server here, but of a cut.
+            // An incomplete line of JSON is a sign of a broken connection, not of a foreign server.
             Err(Error::NotOllama { .. }) if rest.starts_with(b"{") => return Err(cut_off),
             Err(other) => return Err(other),
         }
@@ -238,8 +238,8 @@ fn pieces_of(line: &[u8], host: &Host) -> Result<Vec<Piece>, Error> {
     Ok(pieces)
 }
 
-/// The text without what could steer a terminal or turn the writing direction of what follows.
-/// Line breaks and tabs stay.
+/// Removes characters that could control a terminal or reverse the writing direction. Line breaks and tabs
+/// stay.
 fn harmless(mut text: String) -> String {
     text.retain(|c| is_harmless(c) || matches!(c, '\n' | '\t'));
     text

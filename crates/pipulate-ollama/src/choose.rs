@@ -1,7 +1,6 @@
-//! Which model answers, decided from the list alone and always explained.
+//! The choice of a model, decided from the list alone and always with a reason.
 //!
-//! A model that runs elsewhere is only used when it was asked for by name: prompts would leave the
-//! machine.
+//! A model in the cloud is only used if it was configured by name: prompts would leave the machine.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -10,13 +9,13 @@ use pipulate_core::text::shell_word;
 
 use crate::model::{Model, split_tag};
 
-/// The model that the seed greeted with.
+/// The default model.
 pub const PREFERRED: &str = "llama3.1:latest";
 
-/// What came of choosing.
+/// The result of choosing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// This one, and why.
+    /// This model, and why.
     Chosen { model: Model, why: Why },
     /// None, and why.
     None(NoModel),
@@ -26,16 +25,16 @@ pub enum Choice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     Configured,
-    /// Asked for by name, and it runs elsewhere.
+    /// Configured by name, and it runs in the cloud.
     ConfiguredCloud,
-    /// Asked for without a tag, and installed under another than `latest`.
+    /// Configured without a tag, and installed under another one than `latest`.
     ConfiguredOtherTag,
     Preferred,
     NewestLlama,
     FirstLocal,
 }
 
-/// Why there is no model to talk to, with what to do about it.
+/// Why there is no usable model, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoModel {
     #[error("model {wanted} is not installed; get it with: ollama pull {}", shell_word(.wanted))]
@@ -53,7 +52,7 @@ pub enum NoModel {
     OnlyCloud,
 }
 
-/// Chooses among `models`, in the order that the server gave (newest first).
+/// Chooses among `models`, in the server's order (newest first).
 ///
 /// ```
 /// use pipulate_ollama::choose::{Choice, NoModel, choose_model};
@@ -99,7 +98,7 @@ fn choose_configured(wanted: &str, models: &[Model]) -> Choice {
     }
 }
 
-/// The newest by version; of one version the plain one, then `latest`, then the server's order.
+/// Returns the newest by version; of one version the plain one, then `latest`, then the server's order.
 fn newest_llama<'a>(models: &[&'a Model]) -> Option<&'a Model> {
     let candidates = models.iter().filter_map(|model| Some((llama_version(model.base())?, *model)));
     let (_, newest) = candidates.min_by_key(|((version, plain), model)| {
@@ -108,7 +107,7 @@ fn newest_llama<'a>(models: &[&'a Model]) -> Option<&'a Model> {
     Some(newest)
 }
 
-/// `llama3.2-vision` is version 3.2 and not plain; a name that starts otherwise is no llama.
+/// `llama3.2-vision` is version 3.2 and not plain; a name that starts differently is no llama.
 fn llama_version(base: &str) -> Option<(Vec<u32>, bool)> {
     let base = base.to_ascii_lowercase();
     let rest = base.strip_prefix("llama")?;

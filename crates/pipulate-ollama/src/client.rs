@@ -1,7 +1,7 @@
 //! Requests to one Ollama server.
 //!
-//! Connections to this machine never go through a proxy, and no redirect is followed: a prompt goes
-//! where [`Host`] says or nowhere.
+//! Connections to this machine never go through a proxy, and no redirect is followed: a prompt goes to
+//! [`Host`] or nowhere.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::request::ChatRequest;
 /// How much of an error's text is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
 
-/// How long things may take.
+/// Timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Until a connection stands.
+    /// Until a connection is established.
     pub connect: Duration,
-    /// Until a question about models has its whole answer.
+    /// Until the whole answer to a query about models.
     pub question: Duration,
-    /// Until the first word: a model that is not in memory is loaded first, in silence.
+    /// Until the first piece of an answer: a model that is not in memory is loaded first, without output.
     pub first_word: Duration,
     /// Between two pieces of an answer.
     pub next_word: Duration,
@@ -46,29 +46,29 @@ impl Default for Limits {
     }
 }
 
-/// One server, spoken to over kept-alive connections. Cheap to clone.
+/// A client of one server, with kept-alive connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     host: Host,
     limits: Limits,
-    /// The variable that names the proxy in between.
+    /// The variable that names the proxy, if there is one.
     proxy: Option<&'static str>,
 }
 
-/// A request as it is sent. A server that is too old to know what stands beside it ignores that.
+/// The JSON body of a request. An old server ignores unknown fields.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(flatten)]
     request: &'a ChatRequest,
-    /// Whether the beginning of what is too long may be dropped.
+    /// True to let the server drop the beginning of a prompt that is too long.
     truncate: bool,
-    /// The same while the answer grows; without it the answer is cut off, which is told.
+    /// True to let it do that while the answer grows; otherwise the answer is cut off, which is reported.
     shift: bool,
 }
 
 impl Client {
-    /// A client with the usual limits.
+    /// Returns a client with the default timeouts.
     ///
     /// # Errors
     /// The system's certificates, which https needs, can't be read.
@@ -76,18 +76,18 @@ impl Client {
         Self::with_limits(host, Limits::default())
     }
 
-    /// A client that is more or less patient.
+    /// Returns a client with other timeouts.
     ///
     /// # Errors
     /// The system's certificates, which https needs, can't be read.
     pub fn with_limits(host: &Host, limits: Limits) -> Result<Self, Error> {
-        // Once for the whole process; whoever was first, was right.
+        // Once per process; a second installation fails and does no harm.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limits.connect)
             .redirect(reqwest::redirect::Policy::none());
         builder = match host.scheme() {
-            // The system's certificates are many: they are not read for nothing.
+            // The system has many certificates: don't read them for plain http.
             Scheme::Http => builder.tls_certs_only([]),
             Scheme::Https => builder,
         };
@@ -102,7 +102,8 @@ impl Client {
         Ok(Self { http, host: host.clone(), limits, proxy: proxy::in_between(host) })
     }
 
-    /// An answer that is not a success: what is not in Ollama's form is the proxy's, where there is one.
+    /// Handles an unsuccessful status: if the body is not in Ollama's format, it is the proxy's, if there is
+    /// one.
     fn refused(&self, model: &str, status: u16, body: &[u8]) -> Error {
         match self.proxy {
             Some(variable) if ErrorBody::read(body).is_none() => Error::Proxy {
@@ -115,7 +116,7 @@ impl Client {
         }
     }
 
-    /// A request that got no answer.
+    /// Handles a request without an answer.
     fn failed(&self, activity: &'static str, error: &reqwest::Error) -> Error {
         match (Error::from_request(&self.host, activity, self.limits.connect, error), self.proxy) {
             (Error::Unreachable { host, reason }, Some(variable)) => Error::Unreachable {
@@ -126,12 +127,12 @@ impl Client {
         }
     }
 
-    /// Whom it speaks to.
+    /// Returns the server's address.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The server's version, which also proves that it is an Ollama.
+    /// Returns the server's version, which also proves that it is an Ollama.
     ///
     /// # Errors
     /// It can't be reached, or is something else.
@@ -144,7 +145,7 @@ impl Client {
         Ok(excerpt(reply.version.as_bytes()))
     }
 
-    /// The installed models, newest first.
+    /// Returns the installed models, newest first.
     ///
     /// # Errors
     /// It can't be reached, or gives no such list.
@@ -155,12 +156,12 @@ impl Client {
             models: Vec<Model>,
         }
         let reply: Reply = self.get("/api/tags", "list its models").await?;
-        // A name is shown, and typed after `ollama pull`: Ollama itself has none with control characters.
+        // Names are shown, and typed after `ollama pull`: Ollama itself has none with control characters.
         let is_a_name = |model: &Model| model.name.chars().all(is_harmless);
         Ok(reply.models.into_iter().filter(is_a_name).collect())
     }
 
-    /// The models that are in memory.
+    /// Returns the models that are in memory.
     ///
     /// # Errors
     /// It can't be reached, or gives no such list.
@@ -174,7 +175,7 @@ impl Client {
         Ok(reply.models)
     }
 
-    /// What a model can do.
+    /// Returns the capabilities of a model.
     ///
     /// # Errors
     /// The server can't be reached, or has no such model.
@@ -187,8 +188,8 @@ impl Client {
         self.ask(request, model, "describe a model").await
     }
 
-    /// Whether a model thinks before it answers. A server that lists its models without their
-    /// capabilities is asked about this one; if it does not say, the model does not.
+    /// Returns true if a model has a reasoning phase. If the server lists its models without capabilities, it
+    /// is asked about this one; without an answer, false.
     pub async fn thinks(&self, model: &Model) -> bool {
         match &model.capabilities {
             Some(_) => model.can_think(),
@@ -196,18 +197,18 @@ impl Client {
         }
     }
 
-    /// How much a model in memory can take in, in tokens, as far as the server says.
+    /// Returns the context length of a model in memory, in tokens, as far as the server reports it.
     pub async fn context_of(&self, model: &Model) -> Option<u64> {
         let loaded = self.loaded().await.ok()?;
         loaded.iter().find(|loaded| model.is_named(&loaded.name))?.context_length
     }
 
-    /// Continues a conversation, and returns with its first word. Of a request that is longer than the
-    /// model can take in some is left out, which [`crate::answer::Piece::LeftOut`] tells before everything else.
-    /// Dropping the answer ends the work on it.
+    /// Continues a conversation, and returns when the answer begins. Parts of a request that is too long for
+    /// the model are left out, which [`crate::answer::Piece::LeftOut`] reports first. Dropping the answer
+    /// stops its generation.
     ///
     /// # Errors
-    /// It can't be reached, refuses, or sends no word in time.
+    /// The server can't be reached, refuses, or sends nothing in time.
     pub async fn chat(&self, request: &ChatRequest) -> Result<Answer, Error> {
         let mut request = request.clone();
         let mut left_out = LeftOut::default();
@@ -222,7 +223,7 @@ impl Client {
         }
     }
 
-    /// Asks once.
+    /// Sends the request once.
     async fn begin(&self, request: &ChatRequest) -> Result<Answer, Error> {
         let activity = "answer";
         let limit = self.limits.first_word;
@@ -278,7 +279,7 @@ impl Client {
     }
 }
 
-/// The body, cut off at `limit` bytes: what is longer is no JSON of Ollama's anyway.
+/// Reads the body, cut off at `limit` bytes: no JSON of Ollama is longer.
 async fn read_up_to(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

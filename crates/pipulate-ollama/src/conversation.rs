@@ -1,16 +1,15 @@
-//! A conversation as it goes on: what was said, and so what the next request says.
+//! A conversation in progress: its turns, and so the content of the next request.
 //!
-//! A question joins it together with its answer or not at all, so that a question that failed can
-//! be asked again.
+//! A question is added together with its answer or not at all, so that a failed question can be asked again.
 
 use crate::request::{ChatRequest, Message, Options, Role};
 
-/// What somebody wants to know.
+/// A question to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// What it is about, such as a log. Where all of it is too long, its beginning is left out.
+    /// Its material, such as a log. If too long, its beginning is left out.
     pub material: &'a str,
-    /// The question itself, which stands last: models heed that most, and nothing drops it.
+    /// The question itself, at the end: models pay most attention to that, and nothing drops it.
     pub text: &'a str,
 }
 
@@ -20,7 +19,7 @@ impl<'a> From<&'a str> for Question<'a> {
     }
 }
 
-/// What was said to a model, and by it.
+/// The messages to and from a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conversation {
     system: Option<String>,
@@ -28,28 +27,28 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Sets what the model is told before everything else; an empty text takes it back.
+    /// Sets the system prompt; an empty text removes it.
     pub fn instruct(&mut self, system: &str) {
         let system = system.trim();
         self.system = (!system.is_empty()).then(|| system.to_owned());
     }
 
-    /// What the model is told before everything else.
+    /// Returns the system prompt.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
     }
 
-    /// Questions and answers by turns.
+    /// Returns questions and answers, alternating.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
-    /// The request that asks `question` after all of this.
+    /// Returns the request that asks `question` after this conversation.
     pub fn ask<'a>(&self, model: &str, question: impl Into<Question<'a>>) -> ChatRequest {
         let Question { material, text } = question.into();
         let mut asked = material.trim_end().to_owned();
         let is_between = !asked.is_empty() && !text.is_empty();
-        // The line break at its end goes with it.
+        // The line break at its end belongs to it.
         let material = asked.len() + usize::from(is_between);
         if is_between {
             asked.push_str("\n\n");
@@ -62,8 +61,8 @@ impl Conversation {
         ChatRequest { model: model.to_owned(), messages, material, think: None, options: Options::default() }
     }
 
-    /// Keeps a question and what was answered, also if the answer was stopped half-way. A question
-    /// that nothing at all was said to is not kept.
+    /// Adds a question and its answer, even if the answer was stopped half-way. A question without any answer
+    /// is not added.
     pub fn keep(&mut self, question: String, answer: String) {
         if !answer.trim().is_empty() {
             self.messages.push(Message { role: Role::User, content: question });
@@ -71,12 +70,12 @@ impl Conversation {
         }
     }
 
-    /// Forgets what was said; instructions stay.
+    /// Removes all turns; the system prompt stays.
     pub fn forget(&mut self) {
         self.messages.clear();
     }
 
-    /// All of it as Markdown, for people.
+    /// Returns the conversation as Markdown.
     pub fn to_markdown(&self, model: &str) -> String {
         let mut text = format!("# A conversation with {model}\n");
         let instructions = self.system.iter().map(|system| ("Instructions", system.as_str()));

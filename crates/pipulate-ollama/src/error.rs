@@ -1,4 +1,4 @@
-//! What can go wrong with Ollama, and what to do about it.
+//! Errors of Ollama, and what to do about them.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,39 +9,40 @@ use rustls::CertificateError;
 use crate::fit::is_too_long;
 use crate::host::Host;
 
-/// How much of a foreign text a message repeats, in characters.
+/// How much of a foreign text a message quotes, in characters.
 const EXCERPT: usize = 200;
 
 /// Why a question to Ollama has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nobody listens there, or the way is closed. How it is started, or got, whoever knows the machine says.
+    /// Nothing listens there, or the connection is blocked. The caller, who knows the machine, adds how to
+    /// start or install it.
     #[error(
         "could not reach Ollama at {host}: {reason}; check that it is running, or set OLLAMA_HOST to its address"
     )]
     Unreachable { host: String, reason: String },
-    /// The server can't prove who it is.
+    /// The server's certificate is not trusted.
     #[error(
         "could not trust the certificate of {host}: {reason}; install its authority on this machine, or name a file that holds it in SSL_CERT_FILE"
     )]
     Untrusted { host: String, reason: String },
-    /// The server speaks http where https was asked for.
+    /// The server speaks http on an https address.
     #[error(
         "what answers at {host} does not speak https; say where Ollama is in OLLAMA_HOST, with http:// instead"
     )]
     Plain { host: String },
-    /// It took longer than it may.
+    /// It exceeded its timeout.
     #[error("Ollama at {host} did not {activity} within {}; it may be busy: try again, or look at \"ollama ps\"", seconds(*.limit))]
     Slow { host: String, activity: &'static str, limit: Duration },
-    /// Something else answers there.
+    /// A server other than Ollama answers there.
     #[error("what answers at {host} is not Ollama (it sent: {excerpt}); say where Ollama is in OLLAMA_HOST")]
     NotOllama { host: String, excerpt: String },
-    /// A proxy stands in between, and answered itself.
+    /// A proxy answered instead.
     #[error(
         "the proxy that {variable} names answered ({status}) instead of Ollama at {host}; to reach that without the proxy, add it to NO_PROXY: NO_PROXY={name}"
     )]
     Proxy { host: String, variable: &'static str, status: u16, name: String },
-    /// Ollama does not want to be called by this name.
+    /// Ollama refuses this host name.
     #[error(
         "Ollama at {host} refused the name that it was called by; call it by its address, such as http://127.0.0.1:11434"
     )]
@@ -49,35 +50,35 @@ pub enum Error {
     /// The model is not there.
     #[error("model {model} is not installed; get it with: ollama pull {}", shell_word(.model))]
     NoSuchModel { model: String },
-    /// A model in the cloud, and nobody is signed in.
+    /// A model in the cloud, without a signed-in user.
     #[error("model {model} runs in Ollama's cloud and needs you to sign in: {signin}")]
     SignIn { model: String, signin: String },
-    /// Too many requests wait already.
+    /// Too many requests are queued.
     #[error("Ollama is busy with other requests ({message}); try again in a moment")]
     Busy { message: String },
-    /// More than the model can take in, and nothing of it can be left out.
+    /// The question exceeds the model's context, and nothing can be left out.
     #[error(
         "the question is longer than {model} can handle ({reason}); ask about less, or give it more room with OLLAMA_CONTEXT_LENGTH where Ollama is started"
     )]
     TooLong { model: String, reason: String },
-    /// Ollama said no, in its own words.
+    /// Ollama refused, with its own message.
     #[error("Ollama answered with an error ({status}): {message}; its own log may say more")]
     Refused { status: u16, message: String },
     /// An error after the answer had begun.
     #[error("Ollama broke off its answer: {message}; try again, or look at its own log")]
     BrokeOff { message: String },
-    /// The connection ended before the answer did.
+    /// The connection ended before the end of the answer.
     #[error(
         "the answer of Ollama at {host} ended early: {reason}; look at Ollama's own log, it may have run out of memory"
     )]
     CutOff { host: String, reason: String },
-    /// A line without end.
+    /// A line longer than the limit.
     #[error("Ollama at {host} sent a line of more than {} MB, which no answer has; is it Ollama that answers there?", crate::lines::MAX_LINE >> 20)]
     LineTooLong { host: String },
 }
 
 impl Error {
-    /// Sorts what went wrong with a request by what can be done about it.
+    /// Classifies a failed request by what can be done about it.
     pub(crate) fn from_request(
         host: &Host,
         activity: &'static str,
@@ -92,7 +93,7 @@ impl Error {
             Some(rustls::Error::InvalidCertificate(reason)) => {
                 return Self::Untrusted { host, reason: in_plain_words(reason) };
             }
-            // What was no part of TLS at all.
+            // It was not TLS at all.
             Some(rustls::Error::InvalidMessage(_)) => return Self::Plain { host },
             Some(_) | None => {}
         }
@@ -100,7 +101,7 @@ impl Error {
         if error.is_connect() || error.is_builder() {
             return Self::Unreachable { host, reason };
         }
-        // The kind of hyper's error does not get through reqwest, its words do.
+        // reqwest hides the kind of hyper's error, but not its message.
         let spoke_first = "received unexpected message from connection";
         if reason.starts_with("invalid HTTP") || reason == spoke_first {
             return Self::NotOllama { host, excerpt: "no HTTP".to_owned() };
@@ -108,7 +109,7 @@ impl Error {
         Self::CutOff { host, reason }
     }
 
-    /// Reads an answer that is not a success.
+    /// Classifies an unsuccessful answer.
     pub(crate) fn from_answer(host: &Host, model: &str, status: u16, body: &[u8]) -> Self {
         let host = host.to_string();
         let Some(said) = ErrorBody::read(body) else {
@@ -118,7 +119,7 @@ impl Error {
                 _ if text.starts_with('<') || (300..400).contains(&status) => {
                     Self::NotOllama { host, excerpt: text }
                 }
-                // Ollama has what we ask for, below the right path.
+                // Ollama has our endpoints, unless the path is wrong.
                 404 => Self::NotOllama { host, excerpt: missing(&text) },
                 _ if text.is_empty() => Self::Refused { status, message: "no reason given".to_owned() },
                 _ => Self::Refused { status, message: text },
@@ -136,24 +137,24 @@ impl Error {
     }
 }
 
-/// Many servers say the status once more.
+/// Many servers repeat the status in the body.
 fn missing(text: &str) -> String {
     format!("404 {}", text.trim_start_matches("404")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The `{"error": …}` that Ollama sends, cleaned.
+/// Ollama's `{"error": …}`, cleaned.
 pub(crate) struct ErrorBody {
     pub(crate) message: String,
     signin: Option<String>,
 }
 
 impl ErrorBody {
-    /// `None` when `body` is no such thing.
+    /// `None` if `body` has another form.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         Self::of(&serde_json::from_slice(body).ok()?)
     }
 
-    /// The same for what is JSON already. Some stand-ins nest a message one level deeper.
+    /// Extracts the error from parsed JSON. Some compatible servers nest the message one level deeper.
     pub(crate) fn of(value: &serde_json::Value) -> Option<Self> {
         let error = value.get("error")?;
         let message = error.as_str().or_else(|| error.get("message")?.as_str())?;
@@ -162,7 +163,7 @@ impl ErrorBody {
     }
 }
 
-/// The beginning of a foreign text on one line, without anything that could steer a terminal.
+/// Returns the beginning of a foreign text on one line, without characters that could control a terminal.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut short = String::new();
@@ -184,7 +185,7 @@ fn deepest_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// What rustls has against a connection.
+/// Returns rustls's error in a failed connection.
 fn tls_problem<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     std::iter::successors(error.source(), |cause| cause.source()).find_map(rustls_error)
 }
@@ -200,7 +201,7 @@ fn in_plain_words(problem: &CertificateError) -> String {
     }
 }
 
-/// An I/O error shows what it wraps only when asked, and may wrap another one.
+/// An I/O error shows its source only through `get_ref`, which may be another I/O error.
 fn rustls_error<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     while let Some(io) = error.downcast_ref::<std::io::Error>() {
         error = io.get_ref()?;

@@ -1,17 +1,17 @@
-//! Making a request fit into what a model can take in, and saying what was left out of it.
+//! Shortening a request to a model's context, and reporting the parts left out.
 //!
-//! Ollama by itself drops the beginning of what is too long without a word, instructions and question
-//! included. It is asked not to; what is left out here is what matters least: the oldest turns, then
-//! the beginning of what a question is about.
+//! By default, Ollama silently drops the beginning of a prompt that is too long, including the system prompt
+//! and the question. It is told not to; instead, the least important parts are left out here: the oldest
+//! turns, then the beginning of the material.
 
 use pipulate_core::chat::LeftOut;
 
 use crate::request::{ChatRequest, Role};
 
-/// How much more than needed is left out so that a line is not cut in two, in bytes.
+/// How much more than needed may be left out to avoid cutting a line, in bytes.
 const NEAR: usize = 1 << 10;
 
-/// The tokens of a request and of what a model can take in, where a refusal says them.
+/// Returns the tokens of a request and the context length, if a refusal states them.
 pub(crate) fn sizes(refusal: &str) -> Option<(u64, u64)> {
     let numbers = refusal.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
     match numbers.collect::<Vec<u64>>()[..] {
@@ -20,7 +20,7 @@ pub(crate) fn sizes(refusal: &str) -> Option<(u64, u64)> {
     }
 }
 
-/// Whether a refusal means that the request is too long. Ollama's engines word it differently.
+/// True if a refusal means that the request is too long. Ollama's engines have different messages.
 pub(crate) fn is_too_long(refusal: &str) -> bool {
     let refusal = refusal.to_ascii_lowercase();
     let is_about_length = ["context", "prompt", "input length"].iter().any(|word| refusal.contains(word));
@@ -28,7 +28,8 @@ pub(crate) fn is_too_long(refusal: &str) -> bool {
 }
 
 impl ChatRequest {
-    /// Leaves out what matters least, so much that it may fit; `None` when everything else matters.
+    /// Leaves out enough of the least important parts for the request to fit; `None` if nothing can be left
+    /// out.
     pub(crate) fn shorten(&mut self, refusal: &str) -> Option<LeftOut> {
         let length: usize = self.messages.iter().map(|message| message.content.len()).sum();
         let room = match sizes(refusal) {
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(left_out.bytes, log.len() + "\nWhat is wrong?".len() - rest.len());
         while request.shorten("").is_some() {}
         assert_eq!(request.messages[0].content.trim(), "What is wrong?");
-        // One line, and nothing but that.
+        // One line of material, and nothing else.
         let mut request = Conversation::default().ask("m", Question { material: &"ü".repeat(99), text: "" });
         assert!(request.shorten("").is_some_and(|left_out| left_out.bytes >= 99));
         let mut typed = Conversation::default().ask("m", "only a question");

@@ -1,7 +1,6 @@
-//! The greeting at start: which model there is and, if it costs nothing, a clever line from it.
+//! The greeting at start: the chosen model and, if it is loaded, a clever line from it.
 //!
-//! Advisory by nature. It never fails and never outlasts its deadline; whatever is wrong becomes
-//! one plain sentence.
+//! Advisory only. It never fails and never exceeds its deadline; every error becomes one plain sentence.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -20,26 +19,26 @@ use crate::model::Model;
 use crate::request::{ChatRequest, Message, Options, Role};
 use crate::runtime::block_on;
 
-/// What the model is asked to say.
+/// The prompt for the clever line.
 const PROMPT: &str = "Say 'Ready to pipulate!' in a clever way.";
-/// How long the line may be, in tokens: a small model knows no end.
+/// The limit of the line, in tokens: a small model may not stop by itself.
 const MOST_TOKENS: u32 = 60;
 
-/// Something to show, in the order it comes.
+/// A part of the greeting, in the order of display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GreetingEvent {
-    /// A model is there; a line of its own.
+    /// A model was chosen; a line of its own.
     Using { model: String, why: Why },
-    /// The next part of the clever line: no line break, nothing that steers a terminal.
+    /// The next part of the clever line: no line break, no terminal controls.
     Text(String),
-    /// Nobody listens where Ollama is looked for; a line of its own.
+    /// No server listens at this address; a line of its own.
     Absent { host: String },
     /// Why there is no model or no clever line; a line of its own.
     Note(String),
 }
 
 impl fmt::Display for GreetingEvent {
-    /// The words, as the seed had them.
+    /// The text of the event.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Using { model, why: Why::ConfiguredCloud } => {
@@ -55,7 +54,7 @@ impl fmt::Display for GreetingEvent {
     }
 }
 
-/// Greets, and returns within `deadline`. [`Greet::Never`] does not even ask.
+/// Greets, and returns within `deadline`. [`Greet::Never`] sends no request.
 ///
 /// To be called from a thread without a tokio runtime.
 pub fn greet_blocking(
@@ -80,11 +79,11 @@ pub fn greet_blocking(
             Err(_elapsed) => told.run_out_of_time(),
         }
     };
-    // Without a runtime there is no network either, and a greeting is not worth an error.
+    // Without a runtime there is no network either; a greeting does not report that.
     let _greeted = block_on(task);
 }
 
-/// What was told, so that an end at any moment finds the right words.
+/// The events so far, so that an end at any moment is reported correctly.
 struct Told<'a> {
     host: &'a Host,
     deadline: Duration,
@@ -116,7 +115,7 @@ async fn greet(told: &mut Told<'_>, configured: Option<&str>, mode: Greet) -> Re
     if in_memory { say_something_clever(&client, model, told).await } else { Ok(()) }
 }
 
-/// Streams the first line that the model has to say, and ends its work there.
+/// Streams the first line of the model's answer, and stops its generation there.
 async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>) -> Result<(), Error> {
     let request = ChatRequest {
         think: client.thinks(&model).await.then_some(false),
@@ -146,7 +145,7 @@ async fn say_something_clever(client: &Client, model: Model, told: &mut Told<'_>
 }
 
 impl Told<'_> {
-    /// Passes on what belongs to the first line; breaks at its end.
+    /// Passes on text of the first line; breaks at its end.
     fn say(&mut self, text: &str) -> ControlFlow<()> {
         let begun = matches!(self.so_far, Progress::Words);
         let text = if begun { text } else { text.trim_start() };
@@ -162,7 +161,7 @@ impl Told<'_> {
         flow
     }
 
-    /// Says that the line would have gone on.
+    /// Marks that the line was cut off.
     fn break_off(&mut self) {
         match self.so_far {
             Progress::Words => (self.on_text)(GreetingEvent::Text("…".to_owned())),

@@ -1,4 +1,4 @@
-//! Where Ollama listens, read by the rules that Ollama itself has for `OLLAMA_HOST`.
+//! The address of Ollama, parsed by the rules that Ollama itself has for `OLLAMA_HOST`.
 //!
 //! A [`Host`] is always something to connect to: an address that only makes sense for listening
 //! (`0.0.0.0`, `::`, or none at all) has become the loopback address of its family.
@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The port that Ollama listens on when nothing is said.
+/// Ollama's default port.
 const DEFAULT_PORT: u16 = 11434;
 
 /// The address of an Ollama server.
@@ -21,24 +21,24 @@ pub struct Host {
     ignored_port: Option<String>,
 }
 
-/// An address, and where it was written.
+/// An address, and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     pub host: Host,
     pub source: Source,
 }
 
-/// Where an address was written.
+/// The source of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Flag,
     Environment,
     File,
-    /// Nowhere: it is Ollama's default.
+    /// None: Ollama's default.
     Default,
 }
 
-/// How a server is spoken to.
+/// The scheme of a server's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     Http,
@@ -54,13 +54,13 @@ pub enum HostError {
          or [ollama] host in pipulate.toml"
     )]
     Scheme { scheme: String },
-    /// A name and a password stand in front of it; which, is repeated nowhere.
+    /// It contains a user name and a password, which are not repeated anywhere.
     #[error(
         "OLLAMA_HOST, or [ollama] host in pipulate.toml, holds a user before an @; Ollama knows no users: write \
          an address such as http://127.0.0.1:11434"
     )]
     User,
-    /// It holds what no host name can hold.
+    /// It contains characters that no host name can have.
     #[error(
         "{name:?} is not a host name; write an address such as http://127.0.0.1:11434 in OLLAMA_HOST, or [ollama] host in pipulate.toml"
     )]
@@ -68,10 +68,10 @@ pub enum HostError {
 }
 
 impl Host {
-    /// The first of flag, environment and file that says anything; else Ollama's default.
+    /// Chooses the first of flag, environment and file that is set; else Ollama's default.
     ///
     /// # Errors
-    /// The one that counts can't be used: a wrong flag does not fall back to the environment.
+    /// The chosen one is invalid: a wrong flag does not fall back to the environment.
     pub fn choose(flag: Option<&str>, env: Option<&str>, file: Option<&str>) -> Result<Chosen, HostError> {
         let all = [(flag, Source::Flag), (env, Source::Environment), (file, Source::File)];
         let said = all.into_iter().filter_map(|(text, source)| Some((text?, source)));
@@ -80,7 +80,7 @@ impl Host {
         Ok(Chosen { host: Self::parse(text)?, source })
     }
 
-    /// Reads an address as Ollama reads `OLLAMA_HOST`; the empty text is the default.
+    /// Parses an address as Ollama parses `OLLAMA_HOST`; the empty text is the default.
     ///
     /// ```
     /// use pipulate_ollama::host::Host;
@@ -119,24 +119,24 @@ impl Host {
         })
     }
 
-    /// How it is spoken to.
+    /// Returns its host name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it is spoken to by.
+    /// Returns its scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// What stood where the port belongs, if that was no port and the default took its place.
+    /// Returns the text in the port's place, if it was invalid and replaced by the default.
     pub fn ignored_port(&self) -> Option<&str> {
         self.ignored_port.as_deref()
     }
 
-    /// Whether what is sent there stays on this machine, whatever a resolver says: a name that only resolves
-    /// to a loopback address may resolve to another one next time. A name that a URL spells otherwise
-    /// (`ä.localhost`) isn't pinned by [`Self::addresses_by_rule`].
+    /// Returns true if requests stay on this machine, whatever a resolver returns: a name that merely
+    /// resolves to a loopback address may resolve to another one next time. A name that a URL spells
+    /// differently (`ä.localhost`) isn't pinned by [`Self::addresses_by_rule`].
     pub fn is_loopback(&self) -> bool {
         let name = self.name.trim_matches(['[', ']']);
         let lower = name.to_ascii_lowercase();
@@ -144,8 +144,8 @@ impl Host {
         named || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// The name, and what it stands for, if it is one that means this machine by rule (RFC 6761). A
-    /// resolver may know just one of the two addresses, and Ollama may listen on the other.
+    /// Returns the name and its addresses, if it means this machine by rule (RFC 6761). A resolver may return
+    /// just one of the two addresses, and Ollama may listen on the other.
     pub(crate) fn addresses_by_rule(&self) -> Option<(&str, [SocketAddr; 2])> {
         let is_name = self.name.trim_matches(['[', ']']).parse::<IpAddr>().is_err();
         let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
@@ -153,14 +153,14 @@ impl Host {
         (is_name && self.is_loopback()).then_some((self.name.as_str(), addresses))
     }
 
-    /// The URL of an endpoint, such as `/api/tags`.
+    /// Returns the URL of an endpoint, such as `/api/tags`.
     pub fn url(&self, endpoint: &str) -> String {
         format!("{self}{endpoint}")
     }
 }
 
 impl fmt::Display for Host {
-    /// The base URL, without a slash at its end.
+    /// The base URL, without a trailing slash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.scheme {
             Scheme::Http => "http",
@@ -170,7 +170,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Without spaces around it, one kind of quotes or both, and the spaces inside those.
+/// Removes surrounding spaces, one or both kinds of quotes, and the spaces inside those.
 fn trimmed(text: &str) -> &str {
     text.trim().trim_matches(['"', '\'']).trim()
 }

@@ -1,9 +1,9 @@
 //! Ollama's HTTP API as typed requests and streams.
 //!
-//! Knows no file, no process and no HTML, and prints nothing. What a server sends is never trusted:
-//! every length is bounded, every field may be missing, and text from it is cleaned before it gets
-//! into a message. Reading order: [`host`], [`client`], [`request`], [`answer`], [`model`], [`choose`], [`conversation`],
-//! [`greeting`], [`why`].
+//! Has no files, processes or HTML, and prints nothing. A server's data is never trusted: every length is
+//! bounded, every field may be missing, and its text is cleaned before it gets into a message. Reading order:
+//! [`host`], [`client`], [`request`], [`answer`], [`model`], [`choose`], [`conversation`], [`greeting`],
+//! [`why`].
 
 pub mod answer;
 pub mod choose;

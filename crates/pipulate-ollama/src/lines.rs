@@ -1,18 +1,17 @@
-//! Bytes in, whole lines out: how a stream of JSON objects is cut, however the network cut it.
+//! Splits a stream of JSON objects into lines, independent of the network's chunks.
 //!
-//! A line is only looked at when its end has come, so neither a character nor an object is ever
-//! read in halves.
+//! A line is only parsed when it is complete, so neither a character nor an object is ever split.
 
-/// The longest line that is taken, in bytes; Ollama's own client has the same bound.
+/// The longest accepted line, in bytes; Ollama's own client has the same limit.
 pub(crate) const MAX_LINE: usize = 8 << 20;
 
-/// Collects chunks and gives lines.
+/// Collects chunks and returns lines.
 #[derive(Debug, Default)]
 pub(crate) struct LineBuffer {
     bytes: Vec<u8>,
     /// Where the next line begins.
     start: usize,
-    /// Up to where there is no line break.
+    /// No line break before this position.
     searched: usize,
 }
 
@@ -49,7 +48,7 @@ impl LineBuffer {
         }
     }
 
-    /// What is left after the last line break, once nothing more will come.
+    /// Returns the rest after the last line break, at the end of the stream.
     pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         let rest = self.bytes.split_off(self.start);
         *self = Self::default();

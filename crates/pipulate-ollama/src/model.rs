@@ -1,4 +1,4 @@
-//! The models that a server has, read leniently: any field may be missing or null.
+//! A server's models, parsed leniently: any field may be missing or null.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -15,15 +15,15 @@ pub struct Model {
     pub size: u64,
     #[serde(deserialize_with = "or_default")]
     pub details: Details,
-    /// What it can do, where the server is new enough to say.
+    /// Its capabilities, if the server is new enough to report them.
     pub capabilities: Option<Vec<String>>,
-    /// Set for a model that runs elsewhere.
+    /// Set for a model in the cloud.
     pub remote_host: Option<String>,
-    /// Set for a model that runs elsewhere.
+    /// Set for a model in the cloud.
     pub remote_model: Option<String>,
 }
 
-/// What a model is made of.
+/// The details of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Details {
@@ -42,47 +42,47 @@ pub struct Details {
 pub struct Loaded {
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// How much it can take in, in tokens, where the server is new enough to say. Of a conversation that is
-    /// longer the server leaves the beginning away.
+    /// Its context length in tokens, if the server is new enough to report it. The server drops the beginning
+    /// of a longer conversation.
     pub context_length: Option<u64>,
-    /// When it will be put out of memory.
+    /// When it will be unloaded.
     #[serde(deserialize_with = "timestamp")]
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a server says about one model (`/api/show`).
+/// A server's description of one model (`/api/show`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Description {
-    /// What it can do, where the server is new enough to say.
+    /// Its capabilities, if the server is new enough to report them.
     pub capabilities: Option<Vec<String>>,
 }
 
 impl Description {
-    /// Whether it thinks before it answers, as far as the server says.
+    /// True if it has a reasoning phase, as far as the server reports it.
     pub(crate) fn can_think(&self) -> bool {
         has(self.capabilities.as_deref(), "thinking") == Some(true)
     }
 }
 
 impl Model {
-    /// The name without its tag.
+    /// Returns the name without its tag.
     pub fn base(&self) -> &str {
         split_tag(&self.name).0
     }
 
-    /// The tag; `latest` when there is none.
+    /// Returns the tag; `latest` if there is none.
     pub fn tag(&self) -> &str {
         split_tag(&self.name).1.unwrap_or("latest")
     }
 
-    /// Whether `name` means this model; a name without a tag means `latest`.
+    /// True if `name` means this model; a name without a tag means `latest`.
     pub fn is_named(&self, name: &str) -> bool {
         let (base, tag) = split_tag(name);
         base.eq_ignore_ascii_case(self.base()) && tag.unwrap_or("latest").eq_ignore_ascii_case(self.tag())
     }
 
-    /// Whether prompts to it leave this machine.
+    /// True if prompts to it leave this machine.
     pub fn is_cloud(&self) -> bool {
         let remote = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
         remote(&self.remote_host)
@@ -91,19 +91,19 @@ impl Model {
             || self.tag().ends_with("-cloud")
     }
 
-    /// How much memory it still needs, in bytes: none where it is loaded already, or runs in the cloud.
+    /// Returns how much memory it still needs, in bytes: none if it is loaded already, or runs in the cloud.
     pub fn needs(&self, loaded: &[Loaded]) -> u64 {
         let is_loaded = loaded.iter().any(|loaded| self.is_named(&loaded.name));
         if is_loaded || self.is_cloud() { 0 } else { self.size }
     }
 
-    /// Whether it thinks before it answers, as far as the server says.
+    /// True if it has a reasoning phase, as far as the server reports it.
     pub(crate) fn can_think(&self) -> bool {
         has(self.capabilities.as_deref(), "thinking") == Some(true)
     }
 
-    /// Whether it answers in words. Embedders don't, and those that only judge texts as safe or not
-    /// would be a strange partner. An old server does not say; then the name tells.
+    /// Returns true if it generates text. False for embedding models, and for those that only classify texts
+    /// as safe or not. Without capabilities from an old server, the name decides.
     pub fn can_chat(&self) -> bool {
         const EMBEDDERS: [&str; 5] = ["embed", "bert", "minilm", "bge-", "rerank"];
         const JUDGES: [&str; 2] = ["guard", "shield"];
@@ -117,13 +117,13 @@ impl Model {
     }
 }
 
-/// `None` where the server does not say.
+/// `None` if the server does not report it.
 fn has(capabilities: Option<&[String]>, capability: &str) -> Option<bool> {
     let known = capabilities.filter(|list| !list.is_empty())?;
     Some(known.iter().any(|word| word == capability))
 }
 
-/// The tag stands after a colon, but `host:5000/name` has none.
+/// The tag is after a colon, but `host:5000/name` has none.
 pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((base, tag)) if !tag.contains('/') => (base, Some(tag)),
@@ -131,7 +131,7 @@ pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Null is as good as nothing.
+/// Treats null as a missing field.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -140,7 +140,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A time that can't be read is not worth an error.
+/// Ignores an invalid time.
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))

@@ -1,4 +1,4 @@
-//! The facts about a server that `doctor` wants, within a bound.
+//! The facts about a server for `doctor`, with a timeout.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::model::{Loaded, Model};
 use crate::runtime::block_on;
 
-/// What a server says about itself.
+/// A server's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     pub version: String,
@@ -18,10 +18,10 @@ pub struct Probe {
     pub loaded: Vec<Loaded>,
 }
 
-/// Asks for all of it. To be called from a thread without a tokio runtime.
+/// Queries all facts. To be called from a thread without a tokio runtime.
 ///
 /// # Errors
-/// The server can't be reached, is no Ollama, or takes longer than `timeout` for the whole.
+/// The server can't be reached, is no Ollama, or takes longer than `timeout` in total.
 pub fn probe_blocking(host: &Host, timeout: Duration) -> Result<Probe, Error> {
     let task = async {
         let slow = |_| Error::Slow { host: host.to_string(), activity: "answer", limit: timeout };
@@ -36,6 +36,6 @@ async fn probe(host: &Host) -> Result<Probe, Error> {
     let client = Client::new(host)?;
     let version = client.version().await?;
     let (models, loaded) = tokio::join!(client.models(), client.loaded());
-    // A server too old to tell what is in memory is an Ollama all the same.
+    // A server too old to report loaded models is still an Ollama.
     Ok(Probe { version, models: models?, loaded: loaded.unwrap_or_default() })
 }

@@ -1,8 +1,8 @@
-//! Whether a proxy of the environment stands between us and a server, for saying so when something fails.
+//! Detects a proxy from the environment between us and a server, for error messages.
 
 use crate::host::{Host, Scheme};
 
-/// The variable that names the proxy.
+/// Returns the variable that names the proxy.
 pub(crate) fn in_between(host: &Host) -> Option<&'static str> {
     if host.is_loopback() {
         return None;

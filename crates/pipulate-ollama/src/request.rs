@@ -1,4 +1,4 @@
-//! What a model is asked: a conversation to be continued.
+//! A request to a model: a conversation to be continued.
 
 use serde::Serialize;
 
@@ -6,24 +6,24 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChatRequest {
     pub model: String,
-    /// None at all just loads the model.
+    /// Without any, the model is only loaded.
     pub messages: Vec<Message>,
-    /// How much of the last message, in bytes, is what its question is about: where the request is
-    /// too long, that is left out from its beginning.
+    /// How many bytes of the last message are the material of its question: if the request is too long, its
+    /// beginning is left out.
     #[serde(skip)]
     pub material: usize,
-    /// Whether to think first; `None` leaves it to the model, and most that can do.
+    /// Whether to reason first; `None` uses the model's default, and most models that can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<bool>,
     #[serde(skip_serializing_if = "Options::is_default")]
     pub options: Options,
 }
 
-/// How a model writes; what is not said is left to it.
+/// Generation options; `None` uses the model's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Options {
-    /// The longest answer, in tokens, thoughts included. A model that has more to say is cut off there,
-    /// which [`crate::answer::Summary::is_cut_off`] tells.
+    /// The maximum length of an answer, in tokens, including reasoning. A longer answer is cut off, which
+    /// [`crate::answer::Summary::is_cut_off`] reports.
     #[serde(rename = "num_predict", skip_serializing_if = "Option::is_none")]
     pub most_tokens: Option<u32>,
 }
@@ -34,14 +34,14 @@ impl Options {
     }
 }
 
-/// Something said in a conversation.
+/// A message in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
     pub role: Role,
     pub content: String,
 }
 
-/// Who said it.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

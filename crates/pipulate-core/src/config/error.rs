@@ -1,4 +1,4 @@
-//! Why a `pipulate.toml` can't be used, with the line that is wrong, and without the secrets in it.
+//! Why a `pipulate.toml` can't be used, with the wrong line, and without the secrets in it.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -15,12 +15,12 @@ const LONGEST_LINE: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
-    /// What is wrong, with line, column and the line itself where they are known.
+    /// The error, with line, column and the line itself if known.
     pub message: String,
 }
 
 impl ConfigError {
-    /// What is wrong with a whole that TOML finds well-formed, where it stands.
+    /// Returns an error in well-formed TOML, with its place.
     pub(super) fn at(text: &str, span: &Range<usize>, message: &str) -> Self {
         let before = text.get(..span.start).unwrap_or_default();
         let number = before.matches('\n').count() + 1;
@@ -36,20 +36,19 @@ impl ConfigError {
         }
     }
 
-    /// The same without what may be secrets in the line that it shows. This file is the wrong place for
-    /// one, and a message would be a worse one.
+    /// Masks possible secrets in the quoted line. They don't belong in this file, and even less in a message.
     pub(super) fn without_secrets(self, text: &str) -> Self {
         let lines: Vec<&str> = self.message.lines().filter(|line| line.len() <= LONGEST_LINE).collect();
         let message = secrets_in(text).into_iter().fold(lines.join("\n"), |message, secret| {
-            // As long as it was: what points at a place in the line still does.
+            // The length is kept, so that the marker below the line points at the right place.
             message.replace(secret, &"*".repeat(secret.chars().count()))
         });
         Self { message }
     }
 }
 
-/// The values in a file, well-formed or not, whose key says that they are secrets, and what is no name
-/// where only names of secrets belong. Longer ones come first: a shorter one may be a part of them.
+/// Returns the values in a file, well-formed or not, whose key suggests a secret, and invalid names where
+/// only names of secrets belong. Longer ones come first: a shorter one may be a part of them.
 fn secrets_in(text: &str) -> Vec<&str> {
     let mut secrets = Vec::new();
     for Value { table, key, text } in values_in(text) {
@@ -63,27 +62,27 @@ fn secrets_in(text: &str) -> Vec<&str> {
     secrets
 }
 
-/// A value where it is used.
+/// A value and its place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value<'a> {
     /// The first word of the table's name.
     pub(super) table: &'a str,
     pub(super) key: &'a str,
-    /// As it is written, without its quotes.
+    /// As written, without its quotes.
     pub(super) text: &'a str,
 }
 
-/// How far a line has been read, outside of brackets.
+/// The state of parsing a line, outside of brackets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
     Begins,
     Header,
     Key,
-    /// From this place in the file.
+    /// The value starts at this offset in the file.
     Value(usize),
 }
 
-/// Every value of a file, whatever else is wrong with it.
+/// Returns every value of a file, even if it is invalid otherwise.
 pub(super) fn values_in(text: &str) -> Vec<Value<'_>> {
     let mut values: Vec<Value<'_>> = Vec::new();
     let (mut line, mut depth) = (Line::Begins, 0_usize);
@@ -105,7 +104,7 @@ pub(super) fn values_in(text: &str) -> Vec<Value<'_>> {
                 (line, key) = (Line::Value(span.end()), word);
             }
             (TokenKind::Equals, Line::Value(_)) => {
-                // In a table between braces; what came before it was no value.
+                // In an inline table; the text before it was no value.
                 if depth > 0 && values.pop().is_some() {
                     key = word;
                 }
@@ -113,7 +112,7 @@ pub(super) fn values_in(text: &str) -> Vec<Value<'_>> {
             (_, Line::Begins | Line::Key) => (line, word) = (Line::Key, unquoted(raw)),
             (_, Line::Value(begin)) => {
                 word = unquoted(raw);
-                // Without quotes, a value is all that stands there.
+                // Without quotes, the value is the rest of the line.
                 let written = match depth {
                     0 => unquoted(text.get(begin..span.end()).unwrap_or_default().trim()),
                     _ => word,

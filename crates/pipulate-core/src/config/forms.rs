@@ -1,5 +1,5 @@
-//! Values in the form in which they are written. Whoever is new to TOML writes many of them in
-//! another form first; the complaint then shows the right one, with their own words in it.
+//! Values in their correct form. Users who are new to TOML often write another form first; the error message
+//! then shows the correct form, with their own words in it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,9 +44,9 @@ impl TryFrom<Value> for RawCommand {
     }
 }
 
-/// A shell's line as a list of words.
+/// Converts a shell command line into a list of words.
 fn as_words(line: &str) -> String {
-    // What means more to a shell than a space between words is left to a shell.
+    // A line with shell syntax beyond spaces between words needs a shell.
     let words = match line.contains(['|', '&', ';', '<', '>', '$', '`', '"', '\'', '*', '\\']) {
         true => vec!["sh", "-c", line],
         false => line.split_whitespace().collect(),
@@ -151,7 +151,7 @@ impl TryFrom<Value> for RawText {
     }
 }
 
-/// Variables by their names.
+/// Variables by name.
 #[derive(Debug, Default)]
 pub(super) struct Variables(pub(super) BTreeMap<String, String>);
 
@@ -201,7 +201,7 @@ impl TryFrom<String> for RawName {
     }
 }
 
-/// One of a few words.
+/// One of a few allowed words.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value", bound = "T: DeserializeOwned")]
 pub(super) struct RawWord<T>(pub(super) T);
@@ -226,7 +226,7 @@ impl<T: DeserializeOwned> TryFrom<Value> for RawWord<T> {
     }
 }
 
-/// A number of things.
+/// A count.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct RawCount(pub(super) u32);
@@ -284,7 +284,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// What a value is, for people.
+/// Returns the kind of a value, for messages.
 fn kind(value: &Value) -> String {
     match value {
         Value::String(text) => format!("the text {}", Value::from(text.as_str())),

@@ -1,7 +1,7 @@
-//! The JSON schema of `pipulate.toml`, which editors complete and check with.
+//! The JSON schema of `pipulate.toml`, with which editors complete and check.
 //!
-//! It says what [`Config::parse`](super::Config::parse) says, as far as a schema can: not that a
-//! service which others depend on exists. Draft 7, which every editor's TOML support knows.
+//! It states the rules of [`Config::parse`](super::Config::parse) as far as a schema can: for example, not
+//! that the services in `depends_on` must exist. Draft 7, which every editor's TOML support knows.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// TOML has no null: what may be left out is left out.
+/// Removes null, which TOML does not have: optional keys are left out.
 fn without_null(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else { return };
     object.remove("default");
@@ -39,7 +39,7 @@ fn without_null(schema: &mut Schema) {
     if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
         choices.retain(|choice| *choice != json!({ "type": "null" }));
         if let [only] = choices.as_slice() {
-            // Beside a $ref, draft 7 ignores everything, so it stays inside of something.
+            // Draft 7 ignores keywords beside a $ref, so it stays nested.
             let only = vec![only.clone()];
             object.remove("anyOf");
             object.insert("allOf".to_owned(), Value::Array(only));
@@ -47,7 +47,7 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// Says how a type is written.
+/// Defines the written form of a type.
 macro_rules! written {
     ($type:ty, $name:literal, $schema:tt) => {
         impl JsonSchema for $type {

@@ -1,4 +1,4 @@
-//! Where a project's secrets are, as its `pipulate.toml` says, whether or not that can be used.
+//! The places of a project's secrets according to its `pipulate.toml`, even if that is unusable.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::Config;
 use super::error::{Value, values_in};
 use crate::secret::says_secret;
 
-/// What `pipulate.toml` says of secrets.
+/// The places of secrets in `pipulate.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretSources {
     /// The names in `[secrets]`.
@@ -19,7 +19,7 @@ pub struct SecretSources {
 }
 
 impl SecretSources {
-    /// Those of a configuration.
+    /// Returns those of a configuration.
     pub fn of(config: &Config) -> Self {
         let services = config.services.iter();
         let variables = services.clone().flat_map(|service| service.env.clone());
@@ -30,7 +30,7 @@ impl SecretSources {
         }
     }
 
-    /// Those of a file that can't be used, as far as they can be told.
+    /// Returns those of an unusable file, as far as they can be found.
     pub fn salvaged(text: &str) -> Self {
         let mut sources = Self::default();
         for Value { table, key, text } in values_in(text) {
@@ -50,7 +50,7 @@ impl SecretSources {
         self.variables.extend(others.variables);
     }
 
-    /// Whether the value of a variable of this name is a secret.
+    /// True if the value of a variable of this name is a secret.
     pub fn is_secret(&self, key: &str) -> bool {
         says_secret(key) || self.names.contains(key)
     }

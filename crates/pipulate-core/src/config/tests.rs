@@ -70,7 +70,7 @@ fn the_whole_documented_file_is_read() {
     assert!(config.browser.is_empty());
 }
 
-/// Needs what does not run.
+/// A need of a disabled service.
 const DISABLED: &str =
     "[services.jupyter]\nenabled = false\n[services.w]\ncommand = [\"a\"]\ndepends_on = [\"jupyter\"]\n";
 
@@ -139,7 +139,7 @@ fn needy(count: usize, needs: impl Fn(usize) -> std::ops::Range<usize>) -> Strin
 
 #[test]
 fn needs_cost_no_more_than_their_number() {
-    // Looked at path by path, the first of these takes 2^60 steps and the second one 4,000².
+    // If every path was followed, the first of these would take 2^60 steps and the second one 4,000².
     assert!(Config::parse(&needy(60, |number| 0..number)).is_ok());
     assert!(Config::parse(&needy(4_000, |number| number.saturating_sub(1)..number)).is_ok());
     let circle = needy(4_000, |number| (number + 1) % 4_000..(number + 1) % 4_000 + 1);

@@ -155,12 +155,12 @@ pub fn all() -> Vec<Reason> {
         .collect()
 }
 
-/// Every way to end.
+/// Every kind of end.
 pub fn endings() -> Vec<Ending> {
     vec![code(1), Ending::Signal { number: 9, name: "SIGKILL".to_owned() }, Ending::TimedOut, Ending::Unseen]
 }
 
-/// Everything that can happen to a process in a stop.
+/// Every fate of a process in a stop.
 pub fn fates() -> Vec<Fate> {
     vec![
         Fate::KilledAtOnce,

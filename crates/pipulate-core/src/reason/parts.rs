@@ -1,4 +1,4 @@
-//! What reasons are made of: how a process ended, who holds a port, what a probe saw.
+//! The parts of reasons: how a process ended, who holds a port, the result of a probe.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,14 +23,14 @@ pub enum Ending {
     Unseen,
 }
 
-/// A process, for people.
+/// A process, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     pub pid: Pid,
     pub name: String,
 }
 
-/// The first of some processes, and how many more there are.
+/// The first of some processes, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processes {
     pub named: Vec<Process>,
@@ -45,7 +45,7 @@ pub struct Remnant {
     pub why: Fate,
 }
 
-/// What happened to a process in a stop, and why.
+/// The fate of a process in a stop, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// Killed: the stop was to be immediate.
@@ -76,14 +76,14 @@ pub enum Fate {
     Foreign { code: String, data: String },
 }
 
-/// Who listens on a port.
+/// The holder of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortHolder {
     Process {
         pid: Pid,
         /// Program and first words, without anything that could hold a secret.
         command: String,
-        /// The service that it is of.
+        /// The service that it belongs to.
         service: Option<ServiceName>,
         /// The folder of the Pipulate project that it belongs to.
         project: Option<PathBuf>,
@@ -94,26 +94,26 @@ pub enum PortHolder {
     LeftBehind { pid: Pid, command: String },
     /// Processes that this very service left running when it ended.
     Own { processes: Processes },
-    /// It let the port go before it could be seen.
+    /// It released the port before it could be identified.
     Unseen,
 }
 
-/// What keeps a starting service from being ready.
+/// The obstacle that keeps a starting service from being ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Nothing of it listens anywhere.
+    /// None of its processes listens anywhere.
     NoListener,
     /// Another process listens on its port.
     PortHeld { port: u16, holder: PortHolder },
-    /// It listens, but not where it was told to.
+    /// It listens, but not on its configured port.
     OtherPort { port: u16, wanted: u16 },
     /// It listens where no connection from here arrives.
     OutOfReach { address: SocketAddr },
-    /// A connection to its listener did not give the answer that was asked for.
+    /// A connection to its listener did not give the expected answer.
     Probe { problem: ProbeProblem },
 }
 
-/// What a connection to a service's listener came to.
+/// The failed result of connecting to a service's listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeProblem {
     Refused {
@@ -144,7 +144,7 @@ pub enum ProbeProblem {
 }
 
 impl ProbeProblem {
-    /// Whether nothing at all was answered.
+    /// True if there was no answer at all.
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Silent { .. } => true,
@@ -157,7 +157,7 @@ impl ProbeProblem {
     }
 }
 
-/// What the operating system refused to do.
+/// An operation that the operating system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     OpenOutput,
@@ -165,7 +165,7 @@ pub enum Attempt {
     GetRandomNumbers,
 }
 
-/// Why not every save of a file is seen.
+/// Why some saves may be missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchProblem {
     /// The system's limit of watches is reached.
@@ -178,7 +178,7 @@ pub enum WatchProblem {
     FolderGone {
         folder: PathBuf,
     },
-    /// A link, and how many more there are, whose target is not watched.
+    /// A link whose target is not watched, and the number of further ones.
     Links {
         first: PathBuf,
         more: u32,
@@ -193,8 +193,8 @@ pub enum WatchProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     JupyterToken,
-    /// What keeps browsers signed in to JupyterLab.
+    /// The key that keeps browsers signed in to JupyterLab.
     JupyterSignIns,
-    /// The app's key, and with it what keeps browsers signed in to the app.
+    /// The app's key, and with it the sign-ins of browsers.
     App,
 }

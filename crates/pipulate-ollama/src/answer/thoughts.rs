@@ -1,16 +1,16 @@
-//! Thoughts that a model writes into its answer: `<think>…</think>` at its beginning, as models do whose template
-//! the server does not know.
+//! Reasoning that a model writes into its answer: `<think>…</think>` at its beginning, if the server does not
+//! know the model's template.
 
 use super::Piece;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
-/// Tells thoughts from the answer, however the text is cut into pieces.
+/// Separates reasoning from the answer, however the text is split into pieces.
 #[derive(Debug, Default)]
 pub(super) struct Thoughts {
     place: Place,
-    /// What may be a part of a tag.
+    /// A possible part of a tag.
     held: String,
 }
 
@@ -19,13 +19,13 @@ enum Place {
     #[default]
     Beginning,
     Inside,
-    /// White space that follows a thought belongs to neither.
+    /// White space after the reasoning belongs to neither.
     Behind,
     Answer,
 }
 
 impl Thoughts {
-    /// Returns the pieces that the next text makes.
+    /// Returns the pieces in the next text.
     pub(super) fn take(&mut self, text: &str) -> Vec<Piece> {
         self.held.push_str(text);
         let mut pieces = Vec::new();
@@ -35,7 +35,7 @@ impl Thoughts {
         pieces
     }
 
-    /// Returns what was held when the answer ended.
+    /// Returns the held text at the end of the answer.
     pub(super) fn finish(&mut self) -> Option<Piece> {
         let rest = std::mem::take(&mut self.held);
         let piece = match self.place {
@@ -45,7 +45,7 @@ impl Thoughts {
         Some(piece).filter(|piece| !piece.is_empty())
     }
 
-    /// Goes on by one piece, which may be empty; `None` if more text is needed.
+    /// Advances by one piece, which may be empty; `None` if more text is needed.
     fn step(&mut self) -> Option<Piece> {
         match self.place {
             Place::Beginning => {
@@ -87,7 +87,7 @@ impl Thoughts {
 mod tests {
     use super::*;
 
-    /// What was thought and what was said, when the text comes in pieces of so many characters.
+    /// Returns the reasoning and the answer if the text comes in pieces of this many characters.
     fn told(text: &str, size: usize) -> (String, String) {
         let (mut thought, mut said) = (String::new(), String::new());
         let mut thoughts = Thoughts::default();

@@ -1,4 +1,4 @@
-//! The client against a server that behaves like Ollama on its good days and on its bad ones.
+//! The client against a server that behaves like Ollama, and against one that misbehaves.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use pipulate_ollama::model::{Description, Model};
 use pipulate_ollama::probe::probe_blocking;
 use pipulate_ollama::request::{ChatRequest, Message, Options, Role};
 
-/// A port that only root could listen on, and nobody does.
+/// A privileged port without a listener.
 const NOBODY: &str = "127.0.0.1:1";
 const DONE: &str = r#"{"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","load_duration":5,"eval_count":30,"eval_duration":2000000000}"#;
 
@@ -23,7 +23,7 @@ fn hello() -> ChatRequest {
     ChatRequest { model: "m".to_owned(), messages, material: 0, think: None, options: Options::default() }
 }
 
-/// Everything that came, and the error that ended it.
+/// All received pieces, and the final error.
 #[derive(Debug, Default)]
 struct Heard {
     left_out: LeftOut,
@@ -249,7 +249,7 @@ async fn show(host: &Host) -> Result<Description, Error> {
 #[test]
 fn a_server_is_found_on_either_address_of_this_machine() {
     for address in ["127.0.0.1", "::1"] {
-        // A machine may have no second address: then nobody listens there either.
+        // If a machine has no second address, nothing listens there either.
         let Some(fake) = Fake::start_at(address, [("/api/version", Script::new(200, r#"{"version":"1"}"#))])
         else {
             continue;

@@ -1,5 +1,4 @@
-//! A server that plays Ollama, faults included: for each connection it reads one request, finds the
-//! path's script and plays it.
+//! A fake Ollama, including faults: for each connection it reads one request and plays the path's script.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,17 +13,17 @@ use pipulate_ollama::host::Host;
 /// How a connection ends once its bytes are sent.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum End {
-    /// As HTTP has it.
+    /// According to HTTP.
     Proper,
     /// Cut in the middle of a chunked body.
     Cut,
-    /// Thrown away together with what the client has said and nobody has read.
+    /// Reset, discarding unread data of the client.
     Reset,
-    /// Nothing more, until the client closes.
+    /// Silence until the client closes.
     Silence,
 }
 
-/// What is answered to one path.
+/// The answer for one path.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) status: u16,
@@ -38,7 +37,7 @@ impl Script {
         Self { status, parts: vec![body.as_bytes().to_vec()], end: End::Proper }
     }
 
-    /// Everything in parts of `size` bytes.
+    /// Splits the body into parts of `size` bytes.
     pub(crate) fn split(body: &str, size: usize) -> Self {
         let parts = body.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
         Self { status: 200, parts, end: End::Proper }
@@ -55,12 +54,12 @@ impl Script {
     }
 }
 
-/// What a test learns from the server's side.
+/// An event on the server's side, for assertions.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Seen {
     /// Path, the `Host` header and body of a request.
     Request { path: String, host: String, body: String },
-    /// A client closed its connection while the answer was not over.
+    /// A client closed its connection before the end of the answer.
     HungUp,
 }
 
@@ -80,7 +79,7 @@ impl Fake {
         Self::start_at("127.0.0.1", scripts).unwrap()
     }
 
-    /// The same at an address, where the machine has it.
+    /// Starts at an address, if the machine has it.
     pub(crate) fn start_at<const N: usize>(address: &str, scripts: [(&str, Script); N]) -> Option<Self> {
         let listener = TcpListener::bind((address, 0)).ok()?;
         let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
@@ -93,19 +92,19 @@ impl Fake {
             for stream in listener.incoming() {
                 let (scripts, sender) = (Arc::clone(&played), sender.clone());
                 let limits = Arc::clone(&limiting);
-                // A client that hangs up breaks the pipe; that is its right.
+                // A client that hangs up breaks the pipe, which is normal.
                 thread::spawn(move || play(&stream.unwrap(), &scripts, &limits, &sender).ok());
             }
         });
         Some(Self { host, seen, scripts, limits })
     }
 
-    /// From now on a chat of more bytes than this is refused, as by a model that can't take in so much.
+    /// Refuses chats of more bytes than this from now on, like a model with a small context.
     pub(crate) fn refuse_chats_longer_than(&self, most: usize, refusal: Script) {
         self.limits.lock().unwrap().insert(most.to_string(), refusal);
     }
 
-    /// From now on this is answered to a path.
+    /// Replaces the script of a path.
     pub(crate) fn change(&self, path: &str, script: Script) {
         self.scripts.lock().unwrap().insert(path.to_owned(), script);
     }
@@ -139,16 +138,16 @@ fn play(
     let said = say(out, &script);
     match script.end {
         End::Proper | End::Reset | End::Cut => said?,
-        // Whoever leaves early does not wait for the last part.
+        // A silent end does not wait for the last part.
         End::Silence => {}
     }
     match script.end {
         End::Proper => out.write_all(b"0\r\n\r\n"),
-        // To close what has unread bytes is to reset it.
+        // Closing a socket with unread bytes resets the connection.
         End::Reset => Ok(()),
         End::Cut => stream.shutdown(Shutdown::Both),
         End::Silence => {
-            // Ends when the client does: by a close, or by a reset.
+            // Ends when the client closes or resets.
             let _closed = (&mut out).read_to_end(&mut Vec::new());
             seen.send(Seen::HungUp).ok();
             Ok(())
@@ -172,7 +171,7 @@ fn say(mut out: &TcpStream, script: &Script) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Of a body the last byte is not taken out.
+/// Leaves the last byte of a body unread.
 fn read_request(stream: &TcpStream) -> std::io::Result<(String, String, String)> {
     let mut reader = BufReader::with_capacity(1, stream);
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! What is longer than a model can take in: shortened where that is harmless, said in any case.
+//! Requests longer than a model's context: shortened if that is harmless, and reported in any case.
 
 use pipulate_core::chat::LeftOut;
 use pipulate_ollama::answer::Piece;
@@ -11,7 +11,7 @@ use crate::fake::{Fake, Script};
 
 const ANSWER: &str = "{\"message\":{\"content\":\"Yes.\"}}\n{\"message\":{\"content\":\"\"},\"done\":true}\n";
 
-/// How different servers refuse, before an answer and in its place.
+/// The refusals of different servers, before an answer and in its place.
 fn refusals() -> [Script; 3] {
     [
         Script::new(

@@ -1,4 +1,4 @@
-//! The greeting: what it says, and that it never takes longer than it may.
+//! The greeting: its content, and that it never exceeds its deadline.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const TAGS: &str =
 const LOADED: &str = r#"{"models":[{"name":"llama3.1:latest"}]}"#;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The events' words, joined by `|`.
+/// The events' texts, joined by `|`.
 fn greeting(host: &Host, mode: Greet, deadline: Duration) -> String {
     let mut words = Vec::new();
     greet_blocking(host, None, mode, deadline, &mut |event| words.push(event.to_string()));

@@ -1,4 +1,4 @@
-//! Ollama behind https: a certificate that this machine trusts, and one that it does not.
+//! Ollama behind https: with a certificate that this machine trusts, and with one that it does not.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,10 +11,10 @@ use pipulate_ollama::probe::probe_blocking;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Where the test that is run again finds the server.
+/// The server's address for the test that is run again.
 const ADDRESS: &str = "PIPULATE_TEST_HTTPS";
 
-/// A server with a certificate of its own making; its address, and the certificate as PEM.
+/// A server with a self-signed certificate; returns its address, and the certificate as PEM.
 fn serve() -> (String, String) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
@@ -32,7 +32,7 @@ fn serve() -> (String, String) {
         for stream in listener.incoming() {
             let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
-            // A client that does not trust us leaves before it asks.
+            // A client that does not trust us closes before its request.
             let Ok(length) = stream.read(&mut [0; 4096]) else { continue };
             let body = r#"{"version":"0.30.6","models":[]}"#;
             let head =

@@ -1,4 +1,4 @@
-//! The client as its users have it, against a server that plays Ollama.
+//! The client through its public interface, against a fake Ollama.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 

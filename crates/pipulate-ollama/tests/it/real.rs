@@ -40,7 +40,7 @@ fn a_real_answer_comes_in_pieces_and_ends() {
     else {
         panic!("there is no model to talk to");
     };
-    // Of all questions that one: to others the small model sometimes says no more than "No.".
+    // This question of all: the small model answers others with just "No." at times.
     let messages = vec![Message { role: Role::User, content: "Write a very long story.".to_owned() }];
     let options = Options { most_tokens: Some(40) };
     let request = ChatRequest { model: chosen.name, messages, material: 0, think: None, options };
