@@ -1,4 +1,4 @@
-//! One GET and its response, over TCP or TLS, without waiting: the caller polls.
+//! One GET and its response, over TCP or TLS, without blocking: the caller polls.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::response::{Malformed, Response};
 use crate::tls;
 
-/// What to get, and from where.
+/// The request and its target.
 #[derive(Debug, Clone, Copy)]
 pub struct Get<'a> {
     pub address: SocketAddr,
@@ -30,7 +30,7 @@ pub struct Get<'a> {
 pub struct Exchange {
     stream: Stream,
     address: SocketAddr,
-    /// What is still to be written.
+    /// The rest of the request to be written.
     unsent: Vec<u8>,
     was_connected: bool,
     response: Response,
@@ -43,7 +43,7 @@ enum Stream {
     Tls(Box<tls::Secured>),
 }
 
-/// Gets a whole response, for `patience` at most.
+/// Fetches a whole response, for `patience` at most.
 ///
 /// # Errors
 /// There was none.
@@ -51,7 +51,7 @@ pub fn fetch(get: Get<'_>, patience: Duration) -> Result<(u16, Vec<u8>), Failure
     let deadline = Instant::now() + patience;
     let mut exchange = Exchange::begin(get)?;
     loop {
-        // Before the look: if the machine kept us from looking, what came meanwhile still counts.
+        // Before polling: if this process was delayed, data that came meanwhile still counts.
         let left = deadline.saturating_duration_since(Instant::now());
         exchange.advance()?;
         if let (Some(status), Some(body)) = (exchange.status(), exchange.response.body()) {
@@ -87,7 +87,7 @@ impl Exchange {
         Ok(Self { stream, address, unsent, was_connected: false, response, limit })
     }
 
-    /// What to wait for before the next [`Exchange::advance`].
+    /// Returns what to wait for before the next [`Exchange::advance`].
     pub fn descriptor(&self) -> (BorrowedFd<'_>, Interest) {
         let wants_write = match &self.stream {
             Stream::Plain(_) => !self.unsent.is_empty(),
@@ -107,12 +107,12 @@ impl Exchange {
         }
     }
 
-    /// The status of the response, as soon as it is known.
+    /// Returns the status of the response, as soon as it is known.
     pub fn status(&self) -> Option<u16> {
         self.response.status()
     }
 
-    /// Whether the connection stands.
+    /// Returns true if the connection is established.
     ///
     /// # Errors
     /// It was refused, or has ended.
@@ -124,12 +124,12 @@ impl Exchange {
         }
     }
 
-    /// Goes on as far as it can without waiting.
+    /// Advances as far as possible without blocking.
     ///
     /// # Errors
-    /// There will be no response. The status may be known all the same.
+    /// There will be no response. The status may be known anyway.
     pub fn advance(&mut self) -> Result<(), Failure> {
-        // Until it is connected, the first bytes of TLS would be lost.
+        // Before it is connected, the first bytes of TLS would be lost.
         if !self.connected()? {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Writes or reads once; true if there is more to do that poll(2) won't tell of.
+    /// Writes or reads once; returns true if there is more to do that poll(2) does not report.
     fn step(&mut self) -> Result<bool, Failure> {
         let mut buffer = [0; 4096];
         let is_written = self.unsent.is_empty();
@@ -163,7 +163,7 @@ impl Exchange {
         Ok(self.stream.holds_more())
     }
 
-    /// What it means that the connection ended.
+    /// Classifies the end of the connection.
     fn ended(&self, error: Option<&io::Error>) -> Failure {
         match &self.stream {
             stream if !self.was_connected && stream.socket().peer_addr().is_err() => Failure::Refused,
@@ -188,7 +188,7 @@ impl Stream {
         }
     }
 
-    /// Whether TLS has decrypted more than was read.
+    /// True if TLS has decrypted more than was read.
     fn holds_more(&mut self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -221,7 +221,7 @@ mod tests {
         Get { address, scheme, path: "/x", authorization: Some("token t"), limit: 1000 }
     }
 
-    /// Asks a server on `host` that sends these parts and closes.
+    /// Sends a request to a server on `host` that sends these parts and closes.
     fn answered(host: &str, parts: &'static [&'static str]) -> Result<(u16, Vec<u8>), Failure> {
         let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -235,7 +235,7 @@ mod tests {
             );
             assert_eq!(String::from_utf8_lossy(&request[..count]), expected);
             for part in parts {
-                // The other side may have heard enough.
+                // The other side may have closed already.
                 let _heard = stream.write_all(part.as_bytes());
             }
         });
@@ -287,7 +287,8 @@ mod tests {
         }
     }
 
-    /// Asks a server with a certificate of its own that sends `reply`, with or without a goodbye.
+    /// Sends a request to a server with a self-signed certificate that sends `reply`, with or without a
+    /// close_notify.
     fn answered_in_tls(reply: String, says_goodbye: bool) -> Result<(u16, Vec<u8>), Failure> {
         let made = rcgen::generate_simple_self_signed(["elsewhere.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -318,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_self_signed_certificate_for_another_name_is_good_enough() {
-        // More than TLS decrypts and poll(2) tells of at once.
+        // More than TLS decrypts at once, so that poll(2) does not report the rest.
         let body = "x".repeat(90_000);
         let with_length = format!("HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n{body}");
         let until_closed = format!("HTTP/1.0 200 OK\r\n\r\n{body}");

@@ -1,15 +1,15 @@
-//! Why there is no response.
+//! The reasons for a missing response.
 
 /// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     Refused,
-    /// It accepted the connection, and time ran out.
+    /// It accepted the connection, and did not answer in time.
     Silent,
     Closed,
-    /// The answer is not HTTP/1.x, or longer than it may be.
+    /// The answer is not HTTP/1.x, or longer than the limit.
     NotHttp,
-    /// It was asked in TLS, and does not speak it.
+    /// It was addressed in TLS, and does not speak it.
     NotTls,
     /// It speaks TLS, and ended the connection with this reason.
     TlsRefused(String),

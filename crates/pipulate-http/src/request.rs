@@ -54,7 +54,7 @@ impl Request {
         })
     }
 
-    /// The value of a header that must be there once; `None` if it is missing or repeated.
+    /// Returns the value of a header that must occur once; `None` if it is missing or repeated.
     pub fn single(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         match (values.next(), values.next()) {
@@ -96,7 +96,7 @@ mod tests {
         );
     }
 
-    /// What is read of a client that sends these parts, and then closes or waits for us to.
+    /// Returns the bytes read from a client that sends these parts, and then closes or waits for us to.
     fn received(parts: Vec<Vec<u8>>, closes: bool, patience: Duration) -> Option<Vec<u8>> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

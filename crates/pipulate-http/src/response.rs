@@ -1,4 +1,4 @@
-//! Reads a response from the bytes that have come so far.
+//! Parses a response from the bytes received so far.
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
@@ -7,14 +7,14 @@ use crate::{HEADERS, LONGEST_HEAD};
 /// The longest line with a chunk's size, extensions included.
 const LONGEST_CHUNK_LINE: usize = 256;
 
-/// Bytes that are no HTTP/1.x response, or more of them than are read.
+/// The bytes are no HTTP/1.x response, or exceed a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 /// A response, as far as it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
-    /// What has not been understood yet: the head, then the next chunk.
+    /// Bytes that were not parsed yet: the head, then the next chunk.
     unread: Vec<u8>,
     status: Option<u16>,
     framing: Option<Framing>,
@@ -31,17 +31,17 @@ enum Framing {
 }
 
 impl Response {
-    /// The final status, which is known before the rest of the head.
+    /// Returns the final status, which is known before the rest of the head.
     pub(crate) fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The body, once it is complete.
+    /// Returns the body, once it is complete.
     pub(crate) fn body(&self) -> Option<&[u8]> {
         self.is_complete.then_some(&self.body)
     }
 
-    /// Takes bytes that came.
+    /// Parses received bytes.
     ///
     /// # Errors
     /// They are no HTTP, or the body would be longer than `limit`.
@@ -55,12 +55,12 @@ impl Response {
         self.read_body(limit)
     }
 
-    /// Takes the end of the connection.
+    /// Handles the end of the connection.
     pub(crate) fn end(&mut self) {
         self.is_complete |= matches!(self.framing, Some(Framing::UntilClosed));
     }
 
-    /// Reads one head; false if more of it has to come. Interim responses (1xx) are skipped.
+    /// Reads one head; false if it is incomplete. Interim responses (1xx) are skipped.
     fn read_head(&mut self) -> Result<bool, Malformed> {
         let mut headers = [EMPTY_HEADER; HEADERS];
         let mut head = httparse::Response::new(&mut headers);
@@ -95,7 +95,7 @@ impl Response {
         if self.body.len() > limit { Err(Malformed) } else { Ok(()) }
     }
 
-    /// Reads one chunk; false if more of it has to come. Trailers are not read.
+    /// Reads one chunk; false if it is incomplete. Trailers are not read.
     fn read_chunk(&mut self, limit: usize) -> Result<bool, Malformed> {
         let (start, size) = match httparse::parse_chunk_size(&self.unread).map_err(|_| Malformed)? {
             Status::Complete((start, size)) => (start, usize::try_from(size).map_err(|_| Malformed)?),
@@ -136,7 +136,7 @@ fn framing(status: Option<u16>, headers: &[Header<'_>]) -> Result<Framing, Malfo
     }
 }
 
-/// Digits alone: `parse` would take a sign, too.
+/// Digits only: `parse` would accept a sign, too.
 fn length(value: &[u8]) -> Option<usize> {
     let digits = str::from_utf8(value.trim_ascii()).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// The status and the whole body; of what is refused, the status.
+    /// The status and the whole body; for a malformed response, the status.
     type Read = Result<(Option<u16>, Option<Vec<u8>>), Option<u16>>;
 
     /// Reads these bytes and then the end of the connection.

@@ -12,15 +12,15 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, Stream
 
 use crate::failure::Failure;
 
-/// A connection that is asked in TLS.
+/// A TLS connection.
 pub(crate) type Secured = StreamOwned<ClientConnection, TcpStream>;
 
-/// Puts TLS on a connection.
+/// Starts TLS on a connection.
 pub(crate) fn secured(stream: TcpStream, address: IpAddr) -> Option<Secured> {
     Some(StreamOwned::new(client(address)?, stream))
 }
 
-/// What an error of the stream, or its end, means.
+/// Classifies an error of the stream, or its end.
 pub(crate) fn failure(connection: &ClientConnection, error: Option<&io::Error>) -> Failure {
     let is_tls = connection.protocol_version().is_some();
     match error.and_then(|error| error.get_ref()?.downcast_ref::<Error>()) {
@@ -42,7 +42,7 @@ fn client(address: IpAddr) -> Option<ClientConnection> {
     ClientConnection::new(Arc::new(config), ServerName::IpAddress(address.into())).ok()
 }
 
-/// Takes every certificate for good: whose the listener is was seen in the system's own table.
+/// Accepts every certificate: the listener's owner was verified in the system's own table.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

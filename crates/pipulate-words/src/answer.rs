@@ -1,4 +1,4 @@
-//! What came of a request, as sentences.
+//! The result of a request, as sentences.
 
 use pipulate_core::answer::{Line, Note};
 use pipulate_core::reason::Reason;
@@ -9,15 +9,15 @@ use pipulate_core::text::printable;
 use crate::parts::fate;
 use crate::reason::{note as of_service, reason};
 
-/// How a word is meant, for renderers with colors.
+/// The tone of a word, for renderers with colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     Good,
     Bad,
 }
 
-/// Returns the sentence for a line; what a receipt has to tell stands in lines below the first one. `paint`
-/// gives a word its color.
+/// Returns the sentence for a line; the details of a receipt are in lines below the first one. `paint` colors
+/// a word.
 pub fn line(line: &Line, paint: &dyn Fn(Tone, String) -> String) -> String {
     match line {
         Line::AllUp => "everything is running already".to_owned(),
@@ -92,7 +92,7 @@ fn stopped(service: &ServiceName, receipt: &Receipt, paint: &dyn Fn(Tone, String
     lines.join("\n")
 }
 
-/// What is said of a stopped service that no record speaks of.
+/// The sentence for a stopped service without a record.
 fn unrecorded(service: &ServiceName, why: &Reason) -> String {
     match why {
         Reason::RecordsDeleted => "whose records had been deleted".to_owned(),

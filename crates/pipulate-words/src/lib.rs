@@ -15,7 +15,7 @@ pub use reason::{note, reason, reasons};
 use pipulate_core::status::{Doubt, ServiceStatus};
 use pipulate_core::text::printable;
 
-/// What could not be told about a project, as a sentence that stands alone.
+/// Returns the sentence for an undetermined fact about a project; it stands alone.
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
         Doubt::Unreadable { problem } => printable(&problem.to_string()),
@@ -23,7 +23,7 @@ pub fn doubt(doubt: &Doubt) -> String {
     }
 }
 
-/// What is missing in a service's log, and what to do.
+/// Returns how much is missing in a service's log, and what to do.
 pub fn lost_lines(service: &ServiceStatus) -> Option<String> {
     let lines = match service.log_dropped {
         1 => "1 line".to_owned(),

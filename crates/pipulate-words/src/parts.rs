@@ -1,4 +1,4 @@
-//! What sentences about reasons are put together from.
+//! The parts of sentences about reasons.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub(crate) fn remnants(remnants: &[Remnant]) -> String {
     remnants.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// What happened to a process in a stop, said after its name: `belongs to another user`.
+/// Returns the fate of a process in a stop, to follow its name: `belongs to another user`.
 pub fn fate(fate: &Fate) -> String {
     match fate {
         Fate::KilledAtOnce => "was to end at once".to_owned(),
@@ -61,7 +61,7 @@ pub fn fate(fate: &Fate) -> String {
     }
 }
 
-/// Who holds a port that `service` is to have: `nginx (pid 12)`.
+/// Returns the holder of a port that `service` is to have: `nginx (pid 12)`.
 pub fn holder(holder: &PortHolder, service: &ServiceName) -> String {
     match holder {
         PortHolder::Hidden => "another user's process".to_owned(),
@@ -83,7 +83,7 @@ pub fn holder(holder: &PortHolder, service: &ServiceName) -> String {
     }
 }
 
-/// What a connection to a service's listener came to.
+/// Describes the failed probe of a service's listener.
 pub(crate) fn probe(problem: &ProbeProblem) -> String {
     match problem {
         ProbeProblem::Refused { address } => format!("it refuses connections at {address}"),
@@ -98,7 +98,7 @@ pub(crate) fn probe(problem: &ProbeProblem) -> String {
     }
 }
 
-/// Says what helps against an error of the system.
+/// Returns advice against an error of the system.
 pub fn advice_against(kind: SystemErrorKind) -> Option<&'static str> {
     match kind {
         SystemErrorKind::DiskFull => Some("make room on that disk; `df -h` shows how full it is"),

@@ -7,18 +7,18 @@ use pipulate_core::text::printable;
 use crate::parts::{advice_against, ending, files, holder, probe, processes, remnants};
 use crate::refusal::refusal;
 
-/// The reasons of a service as one sentence; `None` if there is none.
+/// Returns the reasons of a service as one sentence; `None` if there is none.
 pub fn reasons(reasons: &[Reason], service: &ServiceName) -> Option<String> {
     let sentences: Vec<String> = reasons.iter().map(|one| reason(one, service)).collect();
     (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
-/// A reason of `service` as a sentence that stands beside the service's name.
+/// Returns a reason of `service` as a sentence that stands beside the service's name.
 pub fn reason(reason: &Reason, service: &ServiceName) -> String {
     printable(&sentence(reason, service))
 }
 
-/// A note of `service` as a sentence that stands alone.
+/// Returns a note of `service` as a sentence that stands alone.
 pub fn note(note: &Reason, service: &ServiceName) -> String {
     let text = reason(note, service);
     match note {
@@ -349,7 +349,7 @@ fn key(key: Key) -> &'static str {
     }
 }
 
-/// What to do where other processes take every port first.
+/// Returns advice for a service whose ports are always taken first by other processes.
 fn another_port(service: &ServiceName) -> String {
     format!(
         "choose a port between 10000 and 32767 that nothing else uses and write it in pipulate.toml, under \

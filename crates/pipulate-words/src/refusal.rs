@@ -1,9 +1,9 @@
-//! Why nothing was done for a service, or why a supervisor gave up, as sentences.
+//! The reasons why nothing was done for a service, or why a supervisor gave up, as sentences.
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 
-/// The sentence for a reason of this kind; empty for others.
+/// Returns the sentence for a reason of this kind; empty for others.
 pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
     match reason {
         Reason::RunsUnrecorded { supervisor } => format!(
@@ -40,7 +40,7 @@ pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
     }
 }
 
-/// Where the mistake is and what it is, without the line that stands between.
+/// Returns the place and the kind of the error, without the quoted line in between.
 fn in_short(error: &str) -> String {
     let lines: Vec<&str> = error.lines().collect();
     match lines.as_slice() {
