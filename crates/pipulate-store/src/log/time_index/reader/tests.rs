@@ -314,9 +314,8 @@ fn an_index_whose_entries_are_out_of_order_is_begun_anew() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
-    /// Over rotations and reopenings: a line's time lies between the clock before it was written and the
-    /// clock after it, give or take the interval in which moves share an entry; its offset is where it was
-    /// written.
+    /// Over rotations and reopenings: a line's time lies between the clock before and after it was written,
+    /// give or take the interval in which moves share an entry; its offset is where it was written.
     #[test]
     fn every_line_has_the_time_and_the_place_of_its_writing(
         writes in prop::collection::vec((1_usize..900, 1_usize..8, any::<bool>()), 1..40),
