@@ -124,7 +124,6 @@ impl Executor<'_> {
     ///
     /// # Errors
     /// The system lacks resources for another process, or the home's files can't be written.
-    /// The system has no room for another process, or the home's files can't be written.
     pub fn run(
         &self,
         goals: Vec<(ServiceName, Goal)>,

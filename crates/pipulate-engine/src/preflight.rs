@@ -17,10 +17,9 @@ use crate::query;
 /// Checks whether a new instance of a running service could be started after a stop. It would start in its
 /// supervisor's environment: `spec` returns its specification there. A service that does not run is not
 /// checked.
-/// nothing to lose, and is not looked at.
 ///
+/// # Errors
 /// It could not, or `spec` returns none.
-/// It could not, or `spec` has none.
 pub fn try_out(
     layout: &Layout,
     service: &ServiceName,

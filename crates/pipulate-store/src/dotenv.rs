@@ -32,7 +32,6 @@ pub type Variables = Vec<(String, SecretValue)>;
 /// (`.pipulate/run/` is its place); it is made when needed and never deleted. It is an advisory `flock`, so
 /// it serializes threads of one program as well as programs. A change by a program without the lock, such as
 /// the user's own `set_key`, is detected in the file, and the edit is made again on top of it.
-/// did to the file, and the edit is made again on top of it.
 ///
 /// ```
 /// # let folder = tempfile::tempdir().unwrap();
