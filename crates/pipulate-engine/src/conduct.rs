@@ -72,7 +72,7 @@ pub fn conduct(
     Ok(outcomes)
 }
 
-/// A service that runs already is not failed by its needs.
+/// Counts a service that runs already as up, even if its needs are not.
 fn forgive(executor: &Executor<'_>, (service, outcome): &mut (ServiceName, Outcome)) {
     if !matches!(outcome, Outcome::Unmet { .. }) || !query::is_up(executor.layout, service) {
         return;

@@ -49,8 +49,8 @@ pub fn try_out(
     try_out_program(&spec, environment).and_then(|()| try_out_port(layout, &spec, record.port))
 }
 
-/// A pinned port, if different from the current one, must be free. Another service of the project may be
-/// about to release it.
+/// Checks a pinned port if it differs from the current one: it must be free. Another service of the project
+/// may be about to release it.
 fn try_out_port(layout: &Layout, spec: &ServiceSpec, had: Option<u16>) -> Result<(), Reason> {
     let Some(PortWish { port, pinned: true }) = spec.port else { return Ok(()) };
     if had == Some(port) || ports::is_free(port) {

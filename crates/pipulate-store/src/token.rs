@@ -57,8 +57,8 @@ pub fn existing(path: &Path) -> Result<Option<String>, StoreError> {
     Ok(text.filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())))
 }
 
-/// Returns the tokens of the running JupyterLab servers, from their own files: the user's configuration may
-/// set a different token. An unreadable file yields none.
+/// Returns the tokens in JupyterLab's own server files: the user's configuration may set another one than ours.
+/// An unreadable file yields none.
 pub fn of_jupyter(layout: &Layout) -> Vec<String> {
     let entries = fs::read_dir(layout.jupyter_runtime()).into_iter().flatten().flatten();
     let is_servers = |name: &str| name.starts_with("jpserver-") && name.ends_with(".json");

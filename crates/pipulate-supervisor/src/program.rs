@@ -157,8 +157,8 @@ fn inherited_by_mistake() -> Vec<String> {
     names.into_iter().filter(|_| inside_a_service).map(str::to_owned).collect()
 }
 
-/// The folder's former name is always passed: by the time that it is looked up, the path may be a link to the
-/// folder's new place.
+/// Returns a supervisor's arguments, always with the folder's former name: by the time that it is looked up,
+/// the path may be a link to the folder's new place.
 fn arguments(layout: &Layout, service: &ServiceName, beginning: Beginning) -> Vec<OsString> {
     let [root, born] = [layout.root(), layout.born()].map(|folder| folder.as_os_str().to_owned());
     let mut words = vec![VERB.into(), service.as_str().into(), "-C".into(), root, "--formerly".into(), born];

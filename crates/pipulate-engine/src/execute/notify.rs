@@ -26,7 +26,7 @@ impl NotifyPipe {
         Ok(Self { reader, writer: Some(writer), is_open: true, heard: Vec::new(), failures: Vec::new() })
     }
 
-    /// Returns a writing end for a supervisor, and whether its messages will be read.
+    /// Returns a writing end for a supervisor; makes a new pipe if the old one was closed.
     pub(super) fn writer(&mut self) -> io::Result<OwnedFd> {
         if !self.is_open {
             let (reader, writer) = io::pipe()?;

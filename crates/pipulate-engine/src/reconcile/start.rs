@@ -46,7 +46,7 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
     replacement(goal, seen)
 }
 
-/// Without a record, the process table decides: a second instance must not start.
+/// Returns the first step. Without a record, the process table decides: a second instance must not start.
 fn first_launch(seen: &Observed) -> Step {
     match (&seen.record, seen.lost) {
         (None, None) => Step::Look(Fact::Lost),
@@ -55,16 +55,16 @@ fn first_launch(seen: &Observed) -> Step {
     }
 }
 
-/// A supervisor whose service has ended by itself stays for the service's leftover processes, or for the next
-/// save; requesting a new start ends nothing. `None`: it is busy.
+/// Returns the request to a supervisor whose service has ended by itself: it stays for leftover processes, or
+/// for the next save, so a new start ends nothing. `None`: it is busy.
 fn wake(seen: &Observed, supervisor: Pid) -> Option<Ask> {
     let record = seen.record.as_ref().filter(|record| is_written_by(record, supervisor))?;
     let next_run = record.generation.as_ref().and(record.next_run.clone());
     record.state.has_ended_by_itself().then_some(Ask::Begin { supervisor, next_run, written: seen.written })
 }
 
-/// A service that was being stopped or started by another request when this start began is started after
-/// that; one whose supervisor was killed gets a new one.
+/// Returns the step for a service that another request was stopping or starting when this start began: it is
+/// started after that, and one whose supervisor was killed gets a new one.
 fn replacement(goal: &Goal, seen: &Observed) -> Step {
     let is_alone = matches!(seen.owner, Ownership::Gone | Ownership::Unsupervised);
     match is_alone && goal.memory.launches > 0 && !seen.awaited.is_living_child() {

@@ -76,7 +76,7 @@ fn nothing_runs(goal: &Goal) -> Step {
     Step::End(if goal.withdrew { Outcome::StartWithdrawn } else { Outcome::AlreadyStopped })
 }
 
-/// A second TERM would mean "at once": a supervisor that is stopping already is only awaited.
+/// Stops by the supervisor. A second TERM would mean "at once": one that is stopping already is only awaited.
 fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
     if goal.memory.has_vanished {
         match seen.holder {

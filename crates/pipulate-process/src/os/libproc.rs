@@ -152,8 +152,8 @@ pub(super) fn sysctl(name: &[c_int], room: usize) -> io::Result<Vec<u8>> {
     let (mut name, mut value, mut size) = (name.to_vec(), vec![0; room], room);
     let parts = u32::try_from(name.len()).map_err(io::Error::other)?;
     #[expect(unsafe_code, reason = "sysctl has no safe form")]
-    // SAFETY: the name has as many parts as told, the kernel writes at most `size` bytes, which is the size of the
-    // buffer, and no new value is given.
+    // SAFETY: the number of parts is the length of the name, the kernel writes at most `size` bytes, which is
+    // the size of the buffer, and no new value is given.
     let done = unsafe {
         let (value, size) = (value.as_mut_ptr().cast(), &raw mut size);
         libc::sysctl(name.as_mut_ptr(), parts, value, size, ptr::null_mut(), 0)
@@ -165,7 +165,7 @@ pub(super) fn sysctl(name: &[c_int], room: usize) -> io::Result<Vec<u8>> {
     Ok(value)
 }
 
-/// A value of sysctl(3) by its name, however long it is.
+/// Returns a value of sysctl(3) by its name, of any length.
 pub(super) fn sysctl_by_name(name: &CStr) -> io::Result<Vec<u8>> {
     // The value may grow between two calls.
     for _ in 0..10 {
@@ -188,8 +188,8 @@ pub(super) fn sysctl_by_name(name: &CStr) -> io::Result<Vec<u8>> {
 /// `value` is null, or has room for `size` bytes.
 fn ask_by_name(name: &CStr, value: *mut c_void, size: &mut usize) -> io::Result<()> {
     #[expect(unsafe_code, reason = "sysctl has no safe form")]
-    // SAFETY: the name ends with NUL, the kernel writes at most `size` bytes to a value that is not null, and no new
-    // value is given.
+    // SAFETY: the name ends with NUL, the kernel writes at most `size` bytes to a value that is not null, and
+    // no new value is given.
     let done = unsafe { libc::sysctlbyname(name.as_ptr(), value, size, ptr::null_mut(), 0) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -179,7 +179,7 @@ pub fn trim_unsupervised(layout: &Layout, limits: LogLimits) -> Result<(), Store
     Ok(())
 }
 
-/// Not O_APPEND, which splice(2) refuses. There is one writer, which keeps the position.
+/// Opens without O_APPEND, which splice(2) refuses. There is one writer, which keeps the position.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     options.read(true).write(true).mode(0o600).custom_flags(flags).open(path)

@@ -94,7 +94,7 @@ fn write_new(path: &PathBuf, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// One fixed name, so that the next edit finds and removes what a crashed one left.
+/// Returns the temporary file: one fixed name, so that the next edit removes what a crashed one left.
 fn beside(path: &AbsPath) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".pipulate-tmp");

@@ -108,7 +108,7 @@ impl Machine {
         }
     }
 
-    /// A service that ran before is retried until the shortage is over; this is no failure of the service.
+    /// Retries a service that ran before until the shortage is over, which is no failure of the service.
     pub(super) fn on_hindered(&mut self, why: Reason, now: Instant) -> Action {
         if !self.has_run {
             return self.end_with(Outcome::Crashed { why });

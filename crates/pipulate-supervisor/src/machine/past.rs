@@ -17,14 +17,14 @@ pub(crate) struct Past {
 }
 
 impl Machine {
-    /// A service to be started at once. `seed` is for the jitter of its delays.
+    /// Returns the machine for a service to be started at once. `seed` is for the jitter of its delays.
     pub(crate) fn new(policy: Policy, seed: u64, now: Instant) -> Self {
         let phase = Phase::Waiting { until: now };
         let backoff = Backoff::new(seed, 0);
         Self { policy, phase, ever_up: false, has_run: false, starts: 0, ends: 0, backoff }
     }
 
-    /// A service that was ended on request and is to be restarted.
+    /// Returns the machine for a service that was ended on request and is to be restarted.
     pub(crate) fn renewed(policy: Policy, seed: u64, now: Instant) -> Self {
         Self { has_run: true, ..Self::new(policy, seed, now) }
     }
@@ -39,7 +39,7 @@ impl Machine {
         }
     }
 
-    /// A running service that another supervisor started.
+    /// Returns the machine for a running service that another supervisor started.
     pub(crate) fn adopted(policy: Policy, seed: u64, was_up: bool, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.ever_up |= was_up;
@@ -51,7 +51,7 @@ impl Machine {
         machine
     }
 
-    /// A service that ended, and that another supervisor would have restarted.
+    /// Returns the machine for a service that ended, and that another supervisor would have restarted.
     pub(crate) fn resumed(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.ever_up = true;
@@ -59,14 +59,14 @@ impl Machine {
         machine
     }
 
-    /// A service that put itself into the background under another supervisor.
+    /// Returns the machine for a service that put itself into the background under another supervisor.
     pub(crate) fn in_background(policy: Policy, seed: u64, past: Past, now: Instant) -> Self {
         let mut machine = Self::with_past(policy, seed, past, now);
         machine.phase = Phase::Background { end: End::Code(0), was_up: true };
         machine
     }
 
-    /// The remains of a service whose main process and supervisor are gone.
+    /// Returns the machine for the remains of a service whose main process and supervisor are gone.
     pub(crate) fn remains(policy: Policy, now: Instant) -> Self {
         let mut machine = Self::new(policy, 1, now);
         machine.phase = Phase::Ended(Outcome::Stopped);

@@ -373,7 +373,7 @@ impl RecordWriter {
     }
 }
 
-/// Without a reader, the notify pipe is /dev/null.
+/// False for /dev/null, which replaces a notify pipe without a reader.
 fn is_pipe(notify: &File) -> bool {
     notify.metadata().is_ok_and(|meta| meta.file_type().is_fifo())
 }

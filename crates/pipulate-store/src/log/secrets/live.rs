@@ -91,7 +91,7 @@ impl LiveSecrets {
         std::mem::take(&mut self.untold)
     }
 
-    /// An unusable configuration, or one that is being replaced, removes no secret.
+    /// Reads the configuration. One that is unusable, or being replaced, removes no secret.
     fn read_config(&mut self) {
         let Ok(text) = files::read_foreign_text(self.layout.config().as_ref()) else { return };
         match Config::parse(&text) {
