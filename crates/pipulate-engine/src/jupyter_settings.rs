@@ -10,7 +10,7 @@ use std::path::Path;
 
 use pipulate_core::layout::Layout;
 use pipulate_store::error::StoreError;
-use pipulate_store::files;
+use pipulate_store::{files, sockets};
 
 /// The variable with JupyterLab's first configuration path, before the user's own folders.
 pub(crate) const VARIABLE: &str = "JUPYTER_CONFIG_PATH";
@@ -41,8 +41,15 @@ pub(crate) fn config_path(layout: &Layout, inherited: Option<&OsStr>) -> OsStrin
 /// The folder is missing or not writable.
 pub(crate) fn write(layout: &Layout, sockets: Option<&Path>) -> Result<(), StoreError> {
     let file = |name: &str| layout.jupyter_config().at(name);
-    files::write_private(&file("pipulate_kernel.py"), KERNEL.as_bytes())?;
-    files::write_private(&file("jupyter_server_config.py"), text(sockets).as_bytes())
+    files::keep_private(&file("pipulate_kernel.py"), KERNEL.as_bytes())?;
+    files::keep_private(&file("jupyter_server_config.py"), text(sockets).as_bytes())
+}
+
+/// Writes them for a home that has none yet, before any service starts: a web app that reloads itself on changes
+/// to Python files (`uvicorn --reload`) would restart when JupyterLab's supervisor writes them.
+pub(crate) fn write_first(layout: &Layout) -> Result<(), StoreError> {
+    let is_there = layout.jupyter_config().at("jupyter_server_config.py").exists();
+    if is_there { Ok(()) } else { write(layout, sockets::ensure(layout).as_deref()) }
 }
 
 fn text(sockets: Option<&Path>) -> String {
@@ -57,7 +64,36 @@ fn text(sockets: Option<&Path>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
+    use crate::project::samples;
+
+    #[test]
+    fn the_files_are_there_before_services_start_and_are_saved_only_if_they_differ() {
+        let sample = samples::project("");
+        let layout = sample.project.make_home(&mut |_| ()).unwrap().layout;
+        let file = layout.jupyter_config().at("jupyter_server_config.py");
+        let inode = || fs::metadata(&file).unwrap().ino();
+        let first = inode();
+        write(&layout, sockets::ensure(&layout).as_deref()).unwrap();
+        assert_eq!(inode(), first, "the same text is not written again");
+
+        for spoil in [
+            |file: &Path| fs::write(file, "# other\n"),
+            |file: &Path| fs::set_permissions(file, Permissions::from_mode(0o644)),
+        ] {
+            spoil(&file).unwrap();
+            write(&layout, sockets::ensure(&layout).as_deref()).unwrap();
+            let is_private = fs::metadata(&file).unwrap().mode() & 0o077 == 0;
+            assert!(is_private && fs::read_to_string(&file).unwrap().contains("SOCKETS = "));
+        }
+
+        let without = samples::project("[services.jupyter]\nenabled = false\n");
+        let layout = without.project.make_home(&mut |_| ()).unwrap().layout;
+        assert!(!layout.jupyter_config().at("jupyter_server_config.py").exists());
+    }
 
     #[test]
     fn the_file_names_the_folder_for_sockets() {

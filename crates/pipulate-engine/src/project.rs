@@ -23,7 +23,7 @@ use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
 
 use crate::denial::{Denial, WhyUnknown};
-use crate::{plan, query, takeover};
+use crate::{jupyter_settings, plan, query, takeover};
 
 /// One project.
 #[derive(Debug, Clone)]
@@ -220,6 +220,12 @@ impl Project {
     pub fn make_home(&self, on_note: &mut dyn FnMut(Note)) -> Result<Self, Denial> {
         let project = self.home(on_note)?;
         project.remember_environment(on_note);
+        // JupyterLab's supervisor tries again, and warns.
+        if self.config.as_ref().is_ok_and(Config::has_jupyter)
+            && let Err(error) = jupyter_settings::write_first(&project.layout)
+        {
+            tracing::debug!("{error}");
+        }
         if let Err(error) = registry::remember(&project.layout) {
             on_note(Note::NotListed { error: error.into() });
         }

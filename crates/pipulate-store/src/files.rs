@@ -129,6 +129,19 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     })
 }
 
+/// Like [`write_private`], but keeps a private file that has these bytes already: programs that restart themselves
+/// when a file is saved see nothing.
+///
+/// # Errors
+/// As [`write_private`].
+pub fn keep_private(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let is_private = fs::symlink_metadata(path).is_ok_and(|meta| meta.mode() & 0o077 == 0);
+    match read_private(path) {
+        Ok(Some(old)) if is_private && old == bytes => Ok(()),
+        Ok(_) | Err(_) => write_private(path, bytes),
+    }
+}
+
 /// Like [`write_private`], for a file whose content is worthless after the system went down. The old file is
 /// exchanged with the new one and then removed: some file systems flush a file that is renamed over another
 /// one before anything else can happen in its folder, which costs eight times as much.
