@@ -119,11 +119,11 @@ fn what_is_written_passes_ruff() {
     let path = "Größe & co/Mein Notebook (neu) with a long name, and a longer one than others have, v2.ipynb";
     let project = TestProject::light().file("analysis.ipynb", &loan()).file(path, &long).build();
     project.run(&["app", "analysis.ipynb"]).expect(0);
-    project.run(&["app", path, "-o", "other.py"]).expect(0);
+    project.run(&["app", path, "-o", "apps/other.py"]).expect(0);
     fs::write(project.path(".gitignore"), ".venv\n").unwrap();
     for args in [&["check"][..], &["format", "--check"]] {
         let mut ruff = project.foreign(app_packages().join("bin/ruff"));
-        let files = ["--no-cache", "server.py", "notebook_runner.py", "other.py"];
+        let files = ["--no-cache", "server.py", "notebook_runner.py", "apps"];
         run::output(ruff.args(args).args(files)).expect(0);
     }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod app_notebooks;
 mod app_page;
 mod app_visitors;
 mod apps;

@@ -65,6 +65,11 @@ pub(crate) fn prepare() -> Result<Prepared> {
             "warning: the tests of apps cannot pass without matplotlib and ruff: {error:#}"
         ));
     }
+    if let Err(error) = python::notebooks_of_others(run::root(), &python) {
+        say::progress(&format!(
+            "warning: the test of other people's notebooks cannot pass without them: {error:#}"
+        ));
+    }
     if let Err(error) = python::assistant_packages(run::root(), &python) {
         say::progress(&format!("warning: the tests of assistants cannot pass without mcp: {error:#}"));
     }

@@ -13,6 +13,7 @@ import os
 import fasthtml.common as fh
 import uvicorn
 
+# isort: split
 from notebook_runner import FIT_FRAME, PROGRESS, Busy, Runner, as_it_goes, send
 
 NOTEBOOK = "__NOTEBOOK__"

@@ -236,7 +236,9 @@ def _form_of(index, source, tagged):
     try:
         statements = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        form.unusable.append(("the cell", f"it is not valid Python: {error}"))
+        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        why = f"it is not valid Python: {getattr(error, 'msg', error)}{where}"
+        form.unusable.append(("the cell", why))
         return form
     comments = _comments(source)
     found = {}
@@ -691,6 +693,10 @@ def _size(value):
 # --- Runs -----------------------------------------------------------------------------------------------------
 
 
+# What IPython prints after `sys.exit()`.
+ADVICE_TO_EXIT = r".*: UserWarning: To exit: use 'exit'.*\n.*\n?"
+
+
 class Stopped(Exception):
     """A run was ended before its last cell; says why."""
 
@@ -964,6 +970,8 @@ class Runner:
             await asyncio.gather(kernel.end(), cells, return_exceptions=True)
 
     async def _run_cells(self, run, kernel, form, values):
+        from nbclient.exceptions import CellExecutionError
+
         client = _client_class()(run, kernel)
         if form.parameters:
             kernel.client.execute(
@@ -983,6 +991,15 @@ class Runner:
                 )
             try:
                 await client.async_execute_cell(cell, index, store_history=False)
+            except CellExecutionError as error:
+                if error.ename != "SystemExit" or error.evalue not in ("", "0", "None"):
+                    raise
+                # `sys.exit()` is an end that the notebook's owner wants.
+                cell.outputs = [o for o in cell.outputs if o.output_type != "error"]
+                for output in cell.outputs:
+                    if output.output_type == "stream":
+                        output.text = re.sub(ADVICE_TO_EXIT, "", output.text)
+                break
             finally:
                 cell.source = written
         run.cell = len(run.notebook.cells)
@@ -1081,7 +1098,12 @@ def _in_words(run, error):
 
     where = part_of(run.notebook, run.cell) if run.cell >= 0 else "its start"
     if isinstance(error, CellExecutionError):
-        return f"It stopped at “{where}”: {error.ename}: {error.evalue}"[:500]
+        said = [error.ename, re.sub(r"\(\d+\.py, line", "(line", error.evalue)]
+        if error.ename == "NoneType":  # the value of the cell could not be shown
+            outputs = run.notebook.cells[run.cell].outputs
+            lines = [line for o in outputs for line in o.get("traceback") or [] if line]
+            said = [without_colors(line) for line in lines[-1:]]
+        return f"It stopped at “{where}”: {': '.join(filter(None, said))}"[:500]
     if isinstance(error, NoKernel):
         return str(error)
     if isinstance(error, DeadKernelError):
@@ -1136,13 +1158,34 @@ def _as_html(exporter, notebook, cell, folder=None):
     return exporter.from_notebook_node(part, resources)[0]
 
 
+def without_colors(text):
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+
+
+# What Python says of objects that have nothing to show: `[<matplotlib.lines.Line2D at 0x7f3c5a>]`.
+BARE_OBJECTS = re.compile(r"\[?(<[\w.]+[^<>]* at 0x[0-9a-f]+>,?\s*)+\]?")
+
+
+def for_visitors(output):
+    """An output without what means something beside its code only, and without LaTeX where there is better text."""
+    data = dict(output.get("data") or {})
+    plain = data.get("text/plain", "")
+    if list(data) == ["text/plain"] and BARE_OBJECTS.fullmatch(plain.strip()):
+        return None
+    if "text/latex" in data and plain and not plain.startswith("<"):
+        del data["text/latex"]
+        return type(output)(output | {"data": data})
+    return output
+
+
 def _output_as_html(exporter, notebook, index, output, whole):
     import nbformat
 
+    if not (output := for_visitors(output)):
+        return ""
     if output.output_type == "error":
-        lines = re.sub(
-            r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(output.get("traceback") or [])
-        ).splitlines()
+        lines = without_colors("\n".join(output.get("traceback") or []))
+        lines = lines.splitlines()
         last = "\n".join([line for line in lines if line.strip()][-8:])
         where = html.escape(part_of(notebook, index))
         return f'<h3 class="error">Stopped at “{where}”</h3><pre class="error">{html.escape(last)}</pre>'
@@ -1440,7 +1483,9 @@ def _scopes(tree):
 
 def _defines_input(tree):
     """Whether `input` is something of the notebook's own from here on."""
-    for scope in _scopes(tree)[:1]:
+    # Not in a `try`: that only makes older Pythons have the same one.
+    sure = [node for node in tree.body if not isinstance(node, (ast.Try, ast.If))]
+    for scope in _scopes(ast.Module(sure, []))[:1]:
         with suppress(KeyError):
             symbol = scope.lookup("input")
             return symbol.is_assigned() or symbol.is_imported()
@@ -1462,8 +1507,10 @@ def _missing(trees, sources, folder):
     text = "\n".join(sources)
     if re.search(r"\bsys\.path\b|\baddsitedir\b|\bchdir\b|(?m:^[ \t]*%cd\b)", text):
         return []  # they may come from anywhere
-    installed = re.findall(r"(?m)^[ \t]*[!%].*\binstall\b.*$", text)
-    installed = set(re.findall(r"[A-Za-z0-9_]+", " ".join(installed)))
+    # What the notebook installs or writes itself.
+    itself = re.findall(r"(?m)^[ \t]*[!%].*\binstall\b.*$", text)
+    itself += re.findall(r"[A-Za-z0-9_]+(?=\.py\b)", text)
+    itself = set(re.findall(r"[A-Za-z0-9_]+", " ".join(itself)))
     found = list(NEEDED)
     for tree in trees:
         waiting = list(tree.body)
@@ -1476,7 +1523,7 @@ def _missing(trees, sources, folder):
             elif not isinstance(node, (ast.Try, ast.If)):
                 waiting += ast.iter_child_nodes(node)
     roots = dict.fromkeys(name.split(".")[0] for name in found)
-    return [name for name in roots if name not in installed and _lacks(name, folder)]
+    return [name for name in roots if name not in itself and _lacks(name, folder)]
 
 
 def _lacks(module, folder):

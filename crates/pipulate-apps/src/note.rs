@@ -102,6 +102,9 @@ impl Note {
 }
 
 fn numbered(cells: &[usize]) -> String {
-    let numbers: Vec<String> = cells.iter().map(ToString::to_string).collect();
-    format!("{} {}", if cells.len() == 1 { "cell" } else { "cells" }, numbers.join(", "))
+    const NAMED: usize = 8;
+    let numbers: Vec<String> = cells.iter().take(NAMED).map(ToString::to_string).collect();
+    let others = cells.len().saturating_sub(NAMED);
+    let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+    format!("{} {}{more}", if cells.len() == 1 { "cell" } else { "cells" }, numbers.join(", "))
 }

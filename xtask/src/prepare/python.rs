@@ -119,6 +119,17 @@ pub(super) fn app_packages(root: &Path, interpreter: &Path) -> Result<()> {
     beside(root, interpreter, "apps", &APP_PACKAGES)
 }
 
+/// Packages that ship notebooks, of which nothing is imported.
+const NOTEBOOKS: [&str; 3] = ["papermill==2.7.0", "scrapbook==0.5.0", "nbdime==4.0.4"];
+
+/// `target/test-cache/notebooks`: notebooks that others wrote.
+///
+/// # Errors
+/// They could not be installed.
+pub(super) fn notebooks_of_others(root: &Path, interpreter: &Path) -> Result<()> {
+    beside(root, interpreter, "notebooks", &NOTEBOOKS)
+}
+
 /// The official client of the Model Context Protocol, and its dependencies beyond the environment.
 const ASSISTANT_PACKAGES: [&str; 10] = [
     "mcp==2.3.0",

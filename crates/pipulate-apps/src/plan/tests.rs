@@ -196,7 +196,7 @@ fn what_the_app_cant_do_is_said() {
             text: "columns".into(),
             why: "there is no field for a value of type list".into(),
         }],
-        widgets: vec![3],
+        widgets: (3..20).collect(),
         questions: vec![4, 7],
         missing: vec!["pandas".into(), "sklearn".into(), "tkinter".into()],
         ..analysis()
