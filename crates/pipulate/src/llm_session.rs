@@ -36,6 +36,7 @@ pub(crate) struct LlmSession {
     models: Vec<Model>,
     model: Model,
     printer: Printer,
+    around: Surroundings,
 }
 
 /// The end of an answer.
@@ -61,7 +62,7 @@ impl LlmSession {
     /// # Errors
     /// Ollama can't be reached, or has no such model; the failure has advice.
     pub(crate) fn find(context: &Context, wanted: Option<&str>) -> Result<Self, Failure> {
-        let config = &context.config()?.ollama;
+        let (config, around) = (&context.config()?.ollama, &context.project.around);
         // A separate thread closes the connection of a stopped answer while the user types.
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -73,9 +74,10 @@ impl LlmSession {
             let host = client.host();
             context.printer.note(format!("What you write leaves this machine, for Ollama at {host}"));
         }
-        let models = runtime.block_on(client.models()).map_err(|error| told(error, client.host()))?;
+        let models = runtime.block_on(client.models()).map_err(|error| told(error, client.host(), around))?;
         let (model, why) = choose(wanted.or(config.model.as_deref()), &models)?;
-        let session = Self { runtime, client, models, model, printer: context.printer.clone() };
+        let (printer, around) = (context.printer.clone(), around.clone());
+        let session = Self { runtime, client, models, model, printer, around };
         session.introduce(why);
         Ok(session)
     }
@@ -106,7 +108,7 @@ impl LlmSession {
     /// It can't be reached.
     pub(crate) fn look_again(&mut self) -> Result<(), Failure> {
         let models = self.runtime.block_on(self.client.models());
-        self.models = models.map_err(|error| told(error, self.client.host()))?;
+        self.models = models.map_err(|error| told(error, self.client.host(), &self.around))?;
         Ok(())
     }
 
@@ -272,8 +274,8 @@ pub(crate) fn allow(context: &Context, host: &Host) -> Result<(), Failure> {
 }
 
 /// An error of Ollama's, with advice for this machine.
-pub(crate) fn told(error: Error, host: &Host) -> Failure {
-    let way = matches!(error, Error::Unreachable { .. }).then(|| absence(host).way()).flatten();
+pub(crate) fn told(error: Error, host: &Host, around: &Surroundings) -> Failure {
+    let way = matches!(error, Error::Unreachable { .. }).then(|| absence(host, around).way()).flatten();
     let failure = Failure::from(error);
     match way {
         Some(way) => failure.hint(way),
@@ -282,9 +284,8 @@ pub(crate) fn told(error: Error, host: &Host) -> Failure {
 }
 
 /// The reason why Ollama doesn't answer at `host`.
-pub(crate) fn absence(host: &Host) -> Absence {
-    let session = Session::gather(Surroundings::of_this_process());
-    Absence::look(host.is_loopback(), &session, Path::new("/"))
+pub(crate) fn absence(host: &Host, around: &Surroundings) -> Absence {
+    Absence::look(host.is_loopback(), &Session::gather(around.clone()), Path::new("/"))
 }
 
 fn talkers(models: &[Model]) -> Vec<&str> {

@@ -16,7 +16,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Lists the models.
 pub(crate) fn models(context: &Context, format: Format) -> Result<ExitStatus, Failure> {
     let host = llm_session::host(context)?;
-    let found = probe_blocking(&host, PATIENCE).map_err(|error| llm_session::told(error, &host))?;
+    let found = probe_blocking(&host, PATIENCE)
+        .map_err(|error| llm_session::told(error, &host, &context.project.around))?;
     let choice = choose_model(context.config()?.ollama.model.as_deref(), &found.models);
     let chosen = match &choice {
         Choice::Chosen { model, .. } => Some(model.name.as_str()),

@@ -77,7 +77,7 @@ impl Talk<'_> {
                 printer.note("The conversation so far was cleared");
             }
             Command::Save(file) => {
-                let file = at_home(file);
+                let file = at_home(file, &self.context.project.around);
                 match self.save(&file) {
                     Ok(()) => printer.note(format!("Saved: {}", file.display())),
                     Err(failure) => printer.failure(&failure),
@@ -155,9 +155,9 @@ impl Talk<'_> {
 }
 
 /// Expands a `~` at the beginning as a shell would.
-fn at_home(file: PathBuf) -> PathBuf {
+fn at_home(file: PathBuf, around: &Surroundings) -> PathBuf {
     let rest = file.strip_prefix("~").ok().map(Path::to_owned);
-    match (rest, Surroundings::of_this_process().variable("HOME")) {
+    match (rest, around.variable("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
         (Some(_), None) | (None, _) => file,
     }

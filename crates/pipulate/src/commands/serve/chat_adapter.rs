@@ -20,7 +20,7 @@ impl Chat for Home {
             Place::Unasked(host) => return Err(NoOllama::Unasked(host)),
         };
         let model = context.config().map_err(told)?.ollama.model.clone();
-        let absence = llm_session::absence(&host);
+        let absence = llm_session::absence(&host, &context.project.around);
         let start = absence.command().map(|command| command.join(" "));
         Ok(Ollama { host, model, start, advice: absence.advice() })
     }
