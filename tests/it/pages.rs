@@ -51,7 +51,7 @@ fn an_open_page_shows_what_happens_elsewhere() {
     browser.wait_for_text("#service-printer", "stopped");
     assert!(!printer.lives());
     browser.click("button[aria-label='Stop all services']");
-    browser.wait_for_text("#answer", "Every service of this project, this page with them");
+    browser.wait_for_text("#answer", "every service of this project, this page with them");
     project.wait_for_state("server", "ready");
     let config = project.read("pipulate.toml");
     project.write("pipulate.toml", &format!("{config}[services.x\n"));
@@ -310,7 +310,7 @@ fn what_a_person_has_to_decide_or_know_is_in_view_wherever_they_are() {
 
     browser.measure("document.querySelector(\"button[aria-label='Stop server']\").focus()");
     browser.press("Enter");
-    browser.wait_for_text("#answer", "This page; to have it back, run \"pipulate open server\"");
+    browser.wait_for_text("#answer", "this page; to have it back, run \"pipulate open server\"");
     is_in_view(&mut browser, "#answer .question");
     assert_eq!(browser.measure("document.activeElement.className"), "question");
     for _ in 0..2 {

@@ -87,7 +87,7 @@ fn everything_works_without_javascript() {
     assert_eq!(browser.complaints(), [""; 0]);
 
     browser.click("button[aria-label='Stop server']");
-    browser.wait_for_text(".question", "This page; to have it back");
+    browser.wait_for_text(".question", "this page; to have it back");
     picture_without_scripts(&mut browser, "question");
     browser.click(".question a");
     browser.wait_for_text("#service-server", "ready");

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::ConfigError;
+use crate::env_error::EnvError;
 use crate::fault::Fault;
 use crate::project::AbsPath;
 use crate::reason::Reason;
@@ -76,11 +78,11 @@ pub enum Note {
     /// It was not restarted: the configuration does not contain it any more.
     NotConfigured { service: ServiceName },
     /// pipulate.toml can't be used, but a stop does not need it.
-    ConfigIgnored { file: AbsPath, error: String },
+    ConfigIgnored { file: AbsPath, error: ConfigError },
     /// Required secrets of the project have no value.
     SecretsMissing { names: Vec<String> },
     /// The file of the secrets can't be read.
-    SecretsUnread { error: String },
+    SecretsUnread { error: EnvError },
     /// Older logs could not be read.
     LogsUnread { error: Fault },
 }
@@ -103,4 +105,17 @@ impl Note {
             | Self::LogsUnread { .. } => false,
         }
     }
+}
+
+/// What a page says beside the services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alert {
+    /// Services that don't run are missing on the page.
+    ConfigUnusable { file: AbsPath, error: ConfigError },
+    /// The program's file is newer than the program that runs the page.
+    NewerInstalled,
+    /// `difference` is the set-up's own sentence, with the command that helps.
+    PackagesDiffer { difference: String },
+    /// It runs with other settings than the configuration has.
+    SettingsDiffer { service: ServiceName, keys: Vec<String> },
 }

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod chat;
 pub mod config;
+pub mod env_error;
 pub mod fault;
 pub mod finding;
 pub mod fingerprint;
@@ -28,3 +29,4 @@ pub mod units;
 pub mod watch;
 pub mod web_host;
 pub mod web_program;
+pub mod work;

@@ -12,6 +12,7 @@ pub use parts::{
     Attempt, Ending, Fate, Key, Obstacle, PortHolder, ProbeProblem, Process, Processes, Remnant, WatchProblem,
 };
 
+use crate::env_error::EnvError;
 use crate::fault::Fault;
 use crate::identity::Pid;
 use crate::service::ServiceName;
@@ -97,8 +98,8 @@ reasons! {
     NotAProgram { program: PathBuf } = "not-a-program",
     /// The program could not be executed for another cause.
     ProgramFailed { program: PathBuf, error: String } = "program-failed",
-    /// Its supervisor could not begin again with the configuration as it is now.
-    ReloadFailed { error: String } = "reload-failed",
+    /// Its supervisor could not execute itself again to read the configuration; `None`: another request came first.
+    ReloadFailed { problem: Option<Fault> } = "reload-failed",
     /// The program that supervises it can't be executed any more.
     SupervisorNotRunnable { program: PathBuf, error: String } = "supervisor-not-runnable",
     /// The port that it was given is taken.
@@ -168,7 +169,7 @@ reasons! {
     /// The file with its variables is missing.
     EnvFileMissing { path: PathBuf } = "env-file-missing",
     /// The file with its variables can't be used.
-    EnvFileUnusable { error: String } = "env-file-unusable",
+    EnvFileUnusable { error: EnvError } = "env-file-unusable",
     /// Other machines can connect to it. `file`: the Python file of its command.
     ListensPublicly { port: u16, address: IpAddr, file: Option<PathBuf> } = "listens-publicly",
     /// Its usual port is taken, so it has another one.

@@ -20,8 +20,9 @@ use crate::project::{Probes, Project};
 use crate::report::{Outcome, Outcomes};
 use crate::request::{Desired, Request, Wait};
 use crate::schedule::Schedule;
-use crate::work::{AtStake, Work};
+use crate::work::AtStake;
 use crate::{plan, query, specs, work};
+use pipulate_core::work::Work;
 
 /// The user interface that a request came from.
 pub trait Audience {
@@ -97,7 +98,7 @@ impl Project {
                 let names = names.iter().map(ToString::to_string).collect();
                 audience.note(Note::SecretsMissing { names });
             }
-            Err(error) => audience.note(Note::SecretsUnread { error: error.to_string() }),
+            Err(error) => audience.note(Note::SecretsUnread { error }),
         }
         let pending = project.announce(&services);
         let withdrawal = Withdrawal { pending: pending.as_ref(), interrupt: None };
@@ -157,7 +158,7 @@ impl Project {
     fn stop(&self, request: &Request, audience: &mut dyn Audience) -> Result<Report, Denial> {
         if let Err(error) = &self.config {
             let file = self.layout.config();
-            audience.note(Note::ConfigIgnored { file, error: error.to_string() });
+            audience.note(Note::ConfigIgnored { file, error: error.clone() });
         }
         let elsewhere = self.elsewhere();
         let mut known: BTreeSet<ServiceName> = query::services(&self.layout)?.into_iter().collect();

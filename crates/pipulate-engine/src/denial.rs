@@ -1,5 +1,6 @@
 //! The reasons why a request as a whole was refused: nothing was started, stopped or restarted.
 
+use pipulate_core::config::ConfigError;
 use pipulate_core::fault::Fault;
 use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
@@ -10,8 +11,8 @@ use pipulate_supervisor::program::LaunchError;
 use serde::{Deserialize, Serialize};
 
 use crate::report::Outcomes;
-use crate::work::Work;
 use crate::written;
+use pipulate_core::work::Work;
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub enum Denial {
     /// pipulate.toml can't be used.
     Config {
         file: AbsPath,
-        error: String,
+        error: ConfigError,
     },
     /// Every service is disabled.
     NothingToStart,

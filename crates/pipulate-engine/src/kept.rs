@@ -52,7 +52,7 @@ mod tests {
     use crate::project::samples;
     use crate::report::Outcome;
     use crate::request::{Desired, Wait};
-    use crate::work::Work;
+    use pipulate_core::work::Work;
 
     #[test]
     fn a_report_is_read_once_and_as_it_was_left() {

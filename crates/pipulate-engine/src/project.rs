@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use pipulate_core::answer::Note;
 use pipulate_core::config::{Config, ConfigError};
+use pipulate_core::env_error::EnvError;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::{self, Marker};
 use pipulate_core::reason::Reason;
@@ -17,7 +18,7 @@ use pipulate_core::status::{ProjectStatus, ServiceStatus};
 use pipulate_environment::surroundings::Surroundings;
 use pipulate_environment::venv;
 use pipulate_process::identity::Verified;
-use pipulate_store::dotenv::{EnvError, EnvFile};
+use pipulate_store::dotenv::EnvFile;
 use pipulate_store::{files, home, registry};
 use pipulate_supervisor::program::Program;
 use pipulate_supervisor::scope::Scope;
@@ -58,7 +59,7 @@ impl Project {
     /// It can't be used.
     pub fn config(&self) -> Result<&Config, Denial> {
         let file = self.layout.config();
-        self.config.as_ref().map_err(|error| Denial::Config { file, error: error.to_string() })
+        self.config.as_ref().map_err(|error| Denial::Config { file, error: error.clone() })
     }
 
     /// Returns the project's name: the configured one, or else the folder's.

@@ -69,9 +69,7 @@ pub fn with_env_file(
         return Err(Reason::EnvFileMissing { path: path.to_path_buf() });
     }
     let file = EnvFile::new(path, project.layout.dotenv_lock());
-    for (key, value) in
-        file.variables().map_err(|error| Reason::EnvFileUnusable { error: error.to_string() })?
-    {
+    for (key, value) in file.variables().map_err(|error| Reason::EnvFileUnusable { error })? {
         spec.env.entry(key).or_insert_with(|| value.expose().into());
     }
     Ok(spec)
@@ -225,7 +223,7 @@ mod tests {
         };
         let failure = error;
         let root = project.project.layout.root().to_string();
-        insta::assert_snapshot!(failure.replace(&root, "ROOT"), @r#"line 2 of ROOT/more.env sets what no environment can hold: a name with "=" in it, or a NUL character"#);
+        insta::assert_snapshot!(failure.to_string().replace(&root, "ROOT"), @r#"line 2 of ROOT/more.env sets what no environment can hold: a name with "=" in it, or a NUL character"#);
     }
 
     #[test]

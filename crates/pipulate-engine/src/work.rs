@@ -1,6 +1,5 @@
 //! Work in progress that a stop of JupyterLab would cut off, so that the user can be asked first.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,54 +9,16 @@ use pipulate_core::marker::{Marker, Part};
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, KernelInfo};
 use pipulate_core::text::printable;
-use pipulate_core::units::{length_of_time, size};
+use pipulate_core::work::Work;
 use pipulate_process::identity::{self, own_pid};
 use pipulate_process::table::{self, Entry, RunState};
 use pipulate_store::record;
-use serde::{Deserialize, Serialize};
 
 use crate::jupyter;
 use crate::query;
 use pipulate_supervisor::kernels::kernels;
 use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
-
-/// Some work in progress.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Work {
-    /// A kernel that is busy, according to JupyterLab.
-    BusyKernel { notebook: String, at_least: Duration, memory_bytes: Option<u64> },
-    /// A kernel whose JupyterLab crashed, and that computes or waits for something.
-    Orphan { pid: Pid, is_running: bool, memory_bytes: u64 },
-    /// Kernels whose activity JupyterLab does not report.
-    Silent { kernels: usize },
-    /// A command in the foreground of a terminal.
-    TerminalJob { pid: Pid, command: String },
-    /// A process that a kernel started in a new session.
-    Detached { pid: Pid, command: String },
-}
-
-impl fmt::Display for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BusyKernel { notebook, at_least, memory_bytes } => {
-                let memory = memory_bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
-                let since = length_of_time(at_least.as_secs_f64());
-                write!(f, "{notebook} is busy (for {since} or longer{memory})")
-            }
-            Self::Orphan { pid, is_running, memory_bytes } => {
-                let (is, memory) = (if *is_running { "is" } else { "may be" }, size(*memory_bytes));
-                write!(f, "a kernel that outlived its JupyterLab {is} busy (pid {pid}, {memory})")
-            }
-            Self::Silent { kernels: 1 } => f.write_str("JupyterLab does not say whether its kernel is busy"),
-            Self::Silent { kernels } => {
-                write!(f, "JupyterLab does not say whether its {kernels} kernels are busy")
-            }
-            Self::TerminalJob { pid, command } => write!(f, "{command} (pid {pid}) runs in a terminal"),
-            Self::Detached { pid, command } => write!(f, "{command} (pid {pid}) was started from a kernel"),
-        }
-    }
-}
 
 /// The losses of a stop of JupyterLab.
 #[derive(Debug, Default)]

@@ -13,14 +13,13 @@ mod interpolation;
 mod quoting;
 mod value;
 
-use std::io;
-
+use pipulate_core::env_error::EnvError;
 use pipulate_core::layout::Layout;
 use pipulate_core::project::AbsPath;
 use pipulate_core::secret::EnvKey;
 
 use document::Document;
-pub use quoting::{Unwritable, Warning};
+pub use quoting::Warning;
 pub use value::SecretValue;
 
 /// Names with their values, in the order of a file.
@@ -71,39 +70,6 @@ pub enum SetOnce {
 pub enum Unset {
     Removed,
     WasNotThere,
-}
-
-/// Why a `.env` could not be read or changed. Never holds a value.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvError {
-    #[error("could not {activity} {path}: {source}")]
-    Io { activity: &'static str, path: AbsPath, source: io::Error },
-    #[error(
-        "{path} is a symbolic link, and a secret is not written through one; edit the file that it points to, or replace the link with a file"
-    )]
-    Symlink { path: AbsPath },
-    #[error("{path} is not a regular file; move it away, and a new one is made")]
-    NotAFile { path: AbsPath },
-    #[error(
-        "{path} belongs to another user (number {owner}), so it is left alone; edit it as that user, or make it yours with chown"
-    )]
-    OtherOwner { path: AbsPath, owner: u32 },
-    #[error("{path} is not UTF-8 text; save it as UTF-8 in an editor")]
-    NotText { path: AbsPath },
-    #[error("can't keep that value in {path}: {reason}")]
-    Unwritable { path: AbsPath, reason: Unwritable },
-    #[error(
-        "line {line} of {path} opens a quote that is never closed, and would swallow what is written; fix that line first"
-    )]
-    OpenQuote { path: AbsPath, line: usize },
-    #[error(
-        "line {line} of {path} sets what no environment can hold: a name with \"=\" in it, or a NUL character"
-    )]
-    NoVariable { path: AbsPath, line: usize },
-    #[error(
-        "line {line} of {path} becomes too long when its ${{…}} are filled in: 64 KiB are the most, and 2 MiB for all such lines"
-    )]
-    TooLong { path: AbsPath, line: usize },
 }
 
 impl EnvFile {

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use pipulate_core::fault::Fault;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
@@ -517,8 +518,9 @@ impl Driver {
         let image = self.program.newer(self.home.layout()).unwrap_or_else(|| self.program.path.clone());
         // A restart begins with the newer program anyway. A running service needs no configuration.
         let urgent = [Notice::Stop, Notice::StopWanted, Notice::Restart];
-        let why = self.exec(&image, Beginning::Rescue, &urgent);
-        tracing::warn!(service = %self.spec.name, "{why}; this one goes on");
+        if let Some(problem) = self.exec(&image, Beginning::Rescue, &urgent) {
+            tracing::warn!(service = %self.spec.name, "{problem}; this one goes on");
+        }
     }
 
     /// Lets the machine's time pass, unless the service waits for another one to be up.
@@ -669,9 +671,11 @@ impl Driver {
             }
         });
         let image = image.unwrap_or_else(|| self.program.image());
-        let why = self.exec(&image, Beginning::Start, &[Notice::Stop, Notice::StopWanted]);
-        tracing::warn!(service = %self.spec.name, "{why}");
-        self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { error: why } });
+        let problem = self.exec(&image, Beginning::Start, &[Notice::Stop, Notice::StopWanted]);
+        if let Some(problem) = &problem {
+            tracing::warn!(service = %self.spec.name, "{problem}");
+        }
+        self.tell(Event::SpawnFailed { why: Reason::ReloadFailed { problem } });
         if matches!(self.machine.phase(), Phase::Ended(_)) {
             // The record says why; a command that requested this sees from the new names that it was
             // attempted.
@@ -683,14 +687,14 @@ impl Driver {
     }
 
     /// Returns only if the program could not take over, or a more urgent signal came first.
-    fn exec(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> String {
+    fn exec(&mut self, image: &Path, beginning: Beginning, urgent: &[Notice]) -> Option<Fault> {
         let (layout, service) = (self.home.layout(), &self.spec.name);
         let successor = Successor { image, layout, service, beginning };
         let stayed = re_exec::exec(&successor, self.home.lock(), &self.log.capture, &mut self.inbox, urgent);
         for notice in stayed.notices {
             self.on_notice(notice);
         }
-        stayed.why
+        stayed.problem
     }
 
     fn forget_the_stop(&mut self) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use pipulate_core::answer::Alert;
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::Reason;
 use pipulate_core::resources::Resources;
@@ -55,7 +56,7 @@ pub(crate) struct Snapshot {
     pub(crate) kernels: Vec<KernelActivity>,
     pub(crate) resources: Resources,
     /// Messages beside the services.
-    pub(crate) alerts: Vec<String>,
+    pub(crate) alerts: Vec<Alert>,
     pub(crate) history: BTreeMap<ServiceName, Vec<Sample>>,
     /// The resource usage of each service in the last hour, while a page was open.
     pub(crate) usage: Usage,

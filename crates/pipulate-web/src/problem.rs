@@ -7,11 +7,12 @@ use std::borrow::Cow;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use pipulate_core::env_error::EnvError;
 use pipulate_core::text::capitalized;
 use pipulate_store::error::StoreError;
 
 use crate::sign::{CodeRefusal, NoRandomness};
-use crate::world::{ControlError, Panicked, SecretsError, Target, Verb};
+use crate::world::{ControlError, Panicked, Target, Verb};
 
 /// The reason why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,11 +139,19 @@ impl From<ControlError> for Problem {
     }
 }
 
-impl From<SecretsError> for Problem {
-    fn from(error: SecretsError) -> Self {
+impl From<EnvError> for Problem {
+    fn from(error: EnvError) -> Self {
         match error {
-            SecretsError::Unstorable(reason) | SecretsError::Refused(reason) => Self::Refused(reason),
-            SecretsError::Failed(reason) => Self::Failed(reason),
+            EnvError::Io { .. } => Self::Failed(error.to_string()),
+            EnvError::Unwritable { .. }
+            | EnvError::Symlink { .. }
+            | EnvError::NotAFile { .. }
+            | EnvError::OtherOwner { .. }
+            | EnvError::NotText { .. }
+            | EnvError::OpenQuote { .. }
+            | EnvError::NoVariable { .. }
+            | EnvError::TooLong { .. }
+            | EnvError::Told { .. } => Self::Refused(error.to_string()),
         }
     }
 }

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pipulate_core::answer::Line;
+use pipulate_core::answer::{Alert, Line};
+use pipulate_core::env_error::EnvError;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, ProjectStatus};
-use pipulate_store::dotenv::{EnvError, EnvFile, SecretValue, SetOnce, Unset, Written};
+use pipulate_core::work::Loss;
+use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
 use pipulate_store::log::mask::Masker;
 use pipulate_store::log::merge::{Merged, Stretch};
@@ -81,8 +83,8 @@ pub trait StatusSource: Send + Sync + 'static {
     /// The machine's memory, load and disk space.
     fn resources(&self) -> Resources;
 
-    /// Messages beside the services; fragments with advice.
-    fn alerts(&self) -> Vec<String>;
+    /// What is wrong beside the services.
+    fn alerts(&self) -> Vec<Alert>;
 
     /// Starts watching; later events end the next wait.
     fn watch(&self) -> Box<dyn Watching>;
@@ -217,14 +219,18 @@ pub type News = Result<Vec<Line>, ControlError>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// It would end or interrupt this; with [`Consent::Given`] it is done.
-    #[error("this would end: {}", .0.join("; "))]
-    NeedsConsent(Vec<String>),
+    #[error("this would end: {}", ended(.0))]
+    NeedsConsent(Vec<Loss>),
     /// It is possible, but should not be done.
     #[error("{0}")]
     Refused(String),
     /// It was tried.
     #[error("{0}")]
     Failed(String),
+}
+
+fn ended(losses: &[Loss]) -> String {
+    losses.iter().map(pipulate_words::loss).collect::<Vec<_>>().join("; ")
 }
 
 /// The services' logs.
@@ -284,19 +290,19 @@ pub trait Secrets: Send + Sync + 'static {
     ///
     /// # Errors
     /// The file can't be read or parsed.
-    fn names(&self) -> Result<Vec<String>, SecretsError>;
+    fn names(&self) -> Result<Vec<String>, EnvError>;
 
     /// The names that have a value that is not empty, read again each time.
     ///
     /// # Errors
     /// The file can't be read or parsed.
-    fn filled(&self) -> Result<BTreeSet<String>, SecretsError>;
+    fn filled(&self) -> Result<BTreeSet<String>, EnvError>;
 
     /// Returns true if `key` is one of them.
     ///
     /// # Errors
     /// As [`Secrets::filled`].
-    fn has(&self, key: &str) -> Result<bool, SecretsError> {
+    fn has(&self, key: &str) -> Result<bool, EnvError> {
         Ok(self.filled()?.contains(key))
     }
 
@@ -304,33 +310,19 @@ pub trait Secrets: Send + Sync + 'static {
     ///
     /// # Errors
     /// The file can't contain the value, or can't be written. The message never shows it.
-    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError>;
+    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, EnvError>;
 
     /// Saves `value`, replacing an existing one.
     ///
     /// # Errors
     /// As [`Secrets::save_once`].
-    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError>;
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, EnvError>;
 
     /// Removes a name and its value.
     ///
     /// # Errors
     /// The file can't be read or written.
-    fn forget(&self, key: &str) -> Result<Unset, SecretsError>;
-}
-
-/// The reason why a secret was not saved, or not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretsError {
-    /// The user can fix it with another value.
-    #[error("{0}")]
-    Unstorable(String),
-    /// The file may not be written to, such as a link; the user can fix that.
-    #[error("{0}")]
-    Refused(String),
-    /// The disk failed.
-    #[error("{0}")]
-    Failed(String),
+    fn forget(&self, key: &str) -> Result<Unset, EnvError>;
 }
 
 /// A file alone requires nothing.
@@ -339,40 +331,24 @@ impl Secrets for EnvFile {
         Vec::new()
     }
 
-    fn names(&self) -> Result<Vec<String>, SecretsError> {
-        Ok(self.keys()?)
+    fn names(&self) -> Result<Vec<String>, EnvError> {
+        self.keys()
     }
 
-    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+    fn filled(&self) -> Result<BTreeSet<String>, EnvError> {
         let values = self.known_values()?.0.into_iter();
         Ok(values.filter(|(_, value)| !value.expose().is_empty()).map(|(key, _)| key).collect())
     }
 
-    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
-        Ok(self.set_once(key, value)?)
+    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, EnvError> {
+        self.set_once(key, value)
     }
 
-    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
-        Ok(self.set(key, value)?)
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, EnvError> {
+        self.set(key, value)
     }
 
-    fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
-        Ok(self.unset(key)?)
-    }
-}
-
-impl From<EnvError> for SecretsError {
-    fn from(error: EnvError) -> Self {
-        match error {
-            EnvError::Unwritable { .. } => Self::Unstorable(error.to_string()),
-            EnvError::Io { .. } => Self::Failed(error.to_string()),
-            EnvError::Symlink { .. }
-            | EnvError::NotAFile { .. }
-            | EnvError::OtherOwner { .. }
-            | EnvError::NotText { .. }
-            | EnvError::OpenQuote { .. }
-            | EnvError::NoVariable { .. }
-            | EnvError::TooLong { .. } => Self::Refused(error.to_string()),
-        }
+    fn forget(&self, key: &str) -> Result<Unset, EnvError> {
+        self.unset(key)
     }
 }

@@ -1,6 +1,6 @@
 //! The result of a request, as sentences.
 
-use pipulate_core::answer::{Line, Note};
+use pipulate_core::answer::{Alert, Line, Note};
 use pipulate_core::reason::Reason;
 use pipulate_core::receipt::{Named, Receipt};
 use pipulate_core::service::ServiceName;
@@ -14,6 +14,23 @@ use crate::reason::{note as of_service, reason};
 pub enum Tone {
     Good,
     Bad,
+}
+
+/// Returns the sentence for an alert.
+pub fn alert(alert: &Alert) -> String {
+    match alert {
+        Alert::ConfigUnusable { file, error } => {
+            format!("{file} can't be used, so services that don't run are missing here: {error}")
+        }
+        Alert::NewerInstalled => {
+            "a newer Pipulate is installed than the one that runs this page; restart this app to use it"
+                .to_owned()
+        }
+        Alert::PackagesDiffer { difference } => difference.clone(),
+        Alert::SettingsDiffer { service, keys } => {
+            of_service(&Reason::SettingsChanged { keys: keys.clone() }, service)
+        }
+    }
 }
 
 /// Returns the sentence for a line; the details of a receipt are in lines below the first one. `paint` colors
@@ -70,7 +87,7 @@ pub fn note(note: &Note) -> String {
         ),
         Note::ConfigIgnored { file, error } => format!("{file} is ignored: {error}"),
         Note::SecretsMissing { names } => format!("secrets are missing: {}", names.join(", ")),
-        Note::SecretsUnread { error } => error.clone(),
+        Note::SecretsUnread { error } => error.to_string(),
         Note::LogsUnread { error } => format!("could not check older logs: {error}"),
     }
 }
@@ -107,4 +124,27 @@ fn counted(processes: usize) -> String {
 
 fn names(services: &[ServiceName]) -> String {
     services.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::config::ConfigError;
+    use pipulate_core::project::AbsPath;
+
+    use super::*;
+
+    #[test]
+    fn every_alert_says_what_to_do() {
+        let file = AbsPath::new("/home/me/demo/pipulate.toml").unwrap();
+        let error = ConfigError { message: "unknown field `porrt`".to_owned() };
+        let service = ServiceName::parse("worker").unwrap();
+        let difference = "requirements.txt was changed; install it with: pipulate setup".to_owned();
+        let alerts = [
+            Alert::ConfigUnusable { file, error },
+            Alert::NewerInstalled,
+            Alert::PackagesDiffer { difference },
+            Alert::SettingsDiffer { service, keys: vec!["port".to_owned()] },
+        ];
+        insta::assert_snapshot!(alerts.iter().map(alert).collect::<Vec<_>>().join("\n"));
+    }
 }

@@ -7,10 +7,12 @@ mod answer;
 mod parts;
 mod reason;
 mod refusal;
+mod work;
 
-pub use answer::{Tone, line, note as request_note};
+pub use answer::{Tone, alert, line, note as request_note};
 pub use parts::{advice_against, fate, holder};
 pub use reason::{note, reason, reasons};
+pub use work::{loss, work};
 
 use pipulate_core::status::{Doubt, ServiceStatus};
 use pipulate_core::text::printable;

@@ -89,7 +89,8 @@ fn sentence(reason: &Reason, service: &ServiceName) -> String {
             Some(advice) => format!("{problem}; {advice}"),
             None => problem.to_string(),
         },
-        Reason::ReloadFailed { error } => format!("it could not restart: {error}"),
+        Reason::ReloadFailed { problem: Some(problem) } => format!("it could not restart: {problem}"),
+        Reason::ReloadFailed { problem: None } => "it did not restart: another request came first".to_owned(),
         Reason::SystemError { attempt, error } => {
             let attempt = match attempt {
                 Attempt::OpenOutput => "open the FIFO",

@@ -2,6 +2,7 @@
 
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
+use pipulate_core::text::printable;
 
 /// Returns the sentence for a reason of this kind; empty for others.
 pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
@@ -35,7 +36,7 @@ pub(crate) fn refusal(reason: &Reason, service: &ServiceName) -> String {
         }
         Reason::NotConfigured => format!("there is no such service here: {service}"),
         Reason::EnvFileMissing { path } => format!("its env_file is not there: {}", path.display()),
-        Reason::EnvFileUnusable { error } => error.clone(),
+        Reason::EnvFileUnusable { error } => printable(&error.to_string()),
         _ => String::new(),
     }
 }

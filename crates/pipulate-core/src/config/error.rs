@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
@@ -12,7 +13,7 @@ use crate::secret::{self, EnvKey, says_secret};
 const LONGEST_LINE: usize = 4096;
 
 /// Why a `pipulate.toml` can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
     /// The error, with line, column and the line itself if known.

@@ -8,8 +8,10 @@ use super::{
     Attempt, Ending, Fate, Key, NeedState, Obstacle, PortHolder, ProbeProblem, Process, Processes, Reason,
     Remnant, WatchProblem,
 };
+use crate::env_error::EnvError;
 use crate::fault::{Fault, FileRefusal, SystemError, SystemErrorKind};
 use crate::identity::Pid;
+use crate::project::AbsPath;
 use crate::service::ServiceName;
 
 /// At least one example of each code, in the order of [`Reason::CODES`].
@@ -70,7 +72,8 @@ pub fn all() -> Vec<Reason> {
             Reason::ProgramNotPermitted { program: program(), error: denied() },
             Reason::NotAProgram { program: program() },
             Reason::ProgramFailed { program: program(), error: "Input/output error (os error 5)".to_owned() },
-            Reason::ReloadFailed { error: "could not run /usr/bin/pipulate".to_owned() },
+            Reason::ReloadFailed { problem: Some(unusable_program()) },
+            Reason::ReloadFailed { problem: None },
             Reason::SupervisorNotRunnable { program: "/usr/bin/pipulate".into(), error: denied() },
         ])
         .chain(held)
@@ -132,9 +135,7 @@ pub fn all() -> Vec<Reason> {
             },
             Reason::NotConfigured,
             Reason::EnvFileMissing { path: "/home/me/demo/worker.env".into() },
-            Reason::EnvFileUnusable {
-                error: "/home/me/demo/worker.env is not UTF-8 text; save it as UTF-8 in an editor".to_owned(),
-            },
+            Reason::EnvFileUnusable { error: EnvError::NotText { path: file("/home/me/demo/worker.env") } },
             Reason::ListensPublicly {
                 port: 5001,
                 address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -268,6 +269,19 @@ fn pid(number: i32) -> Pid {
 #[expect(clippy::expect_used, reason = "constants of this file")]
 fn service(name: &str) -> ServiceName {
     ServiceName::parse(name).expect("a name of a service")
+}
+
+#[expect(clippy::expect_used, reason = "constants of this file")]
+fn file(path: &str) -> AbsPath {
+    AbsPath::new(path).expect("an absolute path")
+}
+
+fn unusable_program() -> Fault {
+    let error = SystemError {
+        kind: SystemErrorKind::NotPermitted,
+        text: "Permission denied (os error 13)".to_owned(),
+    };
+    Fault::System { activity: "run /usr/bin/pipulate".into(), error }
 }
 
 /// One of each.

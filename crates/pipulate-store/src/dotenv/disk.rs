@@ -8,10 +8,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use pipulate_core::env_error::EnvError;
 use pipulate_core::project::AbsPath;
 use rustix::fs::OFlags;
 
-use super::EnvError;
 use super::document::Document;
 use crate::files::{self, FileState};
 
@@ -27,7 +27,7 @@ pub(super) enum Replaced {
 
 /// Waits for the lock; it is held until the file is dropped.
 pub(super) fn lock(path: &AbsPath) -> Result<File, EnvError> {
-    let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
+    let failed = |activity| move |error| EnvError::io(activity, path, &error);
     let mut options = OpenOptions::new();
     options
         .read(true)
@@ -66,7 +66,7 @@ pub(super) fn read_to_change(path: &AbsPath) -> Result<(Document, Option<FileSta
 /// Replaces the file with `text` if it still is in that `state`; `None` means no file.
 pub(super) fn replace(path: &AbsPath, text: &str, state: Option<FileState>) -> Result<Replaced, EnvError> {
     let temporary = beside(path);
-    let failed = |activity| move |source| EnvError::Io { activity, path: path.clone(), source };
+    let failed = |activity| move |error| EnvError::io(activity, path, &error);
     // A crashed edit's leftover: we hold the lock.
     match std::fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -106,12 +106,12 @@ fn open(path: &AbsPath, more: OFlags) -> Result<Option<File>, EnvError> {
     match OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK | more)).open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(EnvError::Io { activity: "read", path: path.clone(), source }),
+        Err(error) => Err(EnvError::io("read", path, &error)),
     }
 }
 
 fn read_open(path: &AbsPath, file: File) -> Result<(Document, std::fs::Metadata), EnvError> {
-    let failed = |source| EnvError::Io { activity: "read", path: path.clone(), source };
+    let failed = |error| EnvError::io("read", path, &error);
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(EnvError::NotAFile { path: path.clone() });

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
+use pipulate_core::env_error::Unwritable;
 use pipulate_core::secret::EnvKey;
 
 use super::grammar::{Binding, Kind, Statement, parse};
 use super::interpolation::interpolate;
-use super::quoting::{Unwritable, Warning, quote};
+use super::quoting::{Warning, quote};
 use super::value::SecretValue;
 
 /// The longest value with its variables filled in, in bytes.

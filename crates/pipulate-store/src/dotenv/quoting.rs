@@ -2,6 +2,8 @@
 //!
 //! Checked against python-dotenv, dotenvy and bash: the first two forms mean the same to all three.
 
+use pipulate_core::env_error::Unwritable;
+
 /// Some readers will see another value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -9,21 +11,6 @@ pub enum Warning {
         "only python-dotenv reads this value back exactly; a shell and other programs that read .env files don't, because of its quotes or backslashes"
     )]
     PythonOnly,
-}
-
-/// The format can't represent this value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwritable {
-    #[error("it has a NUL character, which no environment variable can have")]
-    Nul,
-    #[error(
-        "it has a carriage return, which python-dotenv would read as a line break; remove it (Windows line ends have one on each line)"
-    )]
-    CarriageReturn,
-    #[error(
-        "it has \"${{\", which python-dotenv would replace with the value of a variable, and there is no way to tell it not to"
-    )]
-    Interpolation,
 }
 
 /// Quotes the value for the place after `KEY=`.

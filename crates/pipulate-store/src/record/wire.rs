@@ -4,6 +4,7 @@
 
 mod adapters;
 mod coded;
+mod env_error;
 mod fate;
 mod fault;
 mod parts;

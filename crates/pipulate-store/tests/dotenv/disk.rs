@@ -5,8 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Barrier;
 use std::thread;
 
+use pipulate_core::env_error::EnvError;
 use pipulate_core::project::AbsPath;
-use pipulate_store::dotenv::{EnvError, EnvFile, SetOnce, Unset};
+use pipulate_store::dotenv::{EnvFile, SetOnce, Unset};
 
 use crate::{Home, key, secret};
 

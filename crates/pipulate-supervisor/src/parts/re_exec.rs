@@ -3,11 +3,13 @@
 //! The pid, the children, the lock and the subreaper status stay. Signals are blocked from before the exec
 //! until the new program receives them. A newer program must print its version before it is executed.
 
+use std::io;
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use pipulate_core::fault::Fault;
 use pipulate_core::identity::{Host, Pid};
 use pipulate_core::layout::Layout;
 use pipulate_core::service::ServiceName;
@@ -158,7 +160,8 @@ pub(crate) struct Successor<'a> {
 /// Why the program that called [`exec`] still runs.
 #[derive(Debug)]
 pub(crate) struct Stayed {
-    pub(crate) why: String,
+    /// `None`: an urgent notice came first.
+    pub(crate) problem: Option<Fault>,
     /// The urgent ones, not yet handled.
     pub(crate) notices: Vec<Notice>,
 }
@@ -172,19 +175,25 @@ pub(crate) fn exec(
     inbox: &mut Inbox,
     urgent: &[Notice],
 ) -> Stayed {
-    let inherited = lock.keep_over_exec().map_err(|error| error.to_string()).and_then(|lock| {
-        let fifo = capture.keep_over_exec().map_err(|error| error.to_string())?;
-        notice::hold_back().map_err(|error| error.to_string())?;
+    let failed = |activity: String| {
+        move |error: io::Error| Fault::System { activity: activity.into(), error: (&error).into() }
+    };
+    let inherited = lock.keep_over_exec().map_err(failed("keep the lock".to_owned())).and_then(|lock| {
+        let fifo = capture.keep_over_exec()?;
+        notice::hold_back().map_err(failed("hold signals back".to_owned()))?;
         Ok(Inherited { lock, fifo })
     });
     // An exec closes the inbox with its earlier notices; later signals wait for the next program.
     let mut notices = inbox.take();
     notices.retain(|notice| urgent.contains(notice));
     let Successor { image, layout, service, beginning } = *successor;
-    let why = match inherited {
-        Ok(_) if !notices.is_empty() => "something else was asked for meanwhile".to_owned(),
-        Ok(inherited) => Program::succeed(image, layout, service, beginning, inherited).to_string(),
-        Err(why) => why,
+    let problem = match inherited {
+        Ok(_) if !notices.is_empty() => None,
+        Ok(inherited) => {
+            let error = Program::succeed(image, layout, service, beginning, inherited);
+            Some(failed(format!("run {}", error.program.display()))(error.source))
+        }
+        Err(fault) => Some(fault),
     };
     let undone = [
         lock.close_on_exec().map_err(|error| error.to_string()),
@@ -194,7 +203,7 @@ pub(crate) fn exec(
     for error in undone.into_iter().filter_map(Result::err) {
         tracing::warn!(%service, "{error}");
     }
-    Stayed { why, notices }
+    Stayed { problem, notices }
 }
 
 #[cfg(test)]
@@ -266,7 +275,8 @@ mod tests {
         let successor =
             Successor { image: &image, layout: &layout, service: &spec.name, beginning: Beginning::Start };
         let stayed = exec(&successor, &lock, &pump.capture, &mut inbox, &[Notice::Stop]);
-        assert!(stayed.why.contains("missing") && stayed.notices.is_empty(), "{stayed:?}");
+        let problem = stayed.problem.unwrap().to_string();
+        assert!(problem.contains("missing") && stayed.notices.is_empty(), "{problem}");
         let flags = rustix::io::fcntl_getfd(pump.capture.descriptor()).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         assert!(lock.is_current(&layout.lock(&spec.name)));

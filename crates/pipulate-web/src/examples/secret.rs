@@ -1,6 +1,7 @@
 //! A secret: asked for once, kept in `.env`, and shown to nobody.
 
 use axum::http::StatusCode;
+use pipulate_core::env_error::EnvError;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::text::capitalized;
 use pipulate_store::dotenv::{SecretValue, SetOnce};
@@ -8,7 +9,7 @@ use pipulate_store::dotenv::{SecretValue, SetOnce};
 use super::tags::{Tag, Titled, button, form, input, label, p, titled};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::world::{SecretsError, World};
+use crate::world::World;
 
 pub(super) async fn get(state: &AppState) -> Result<Titled, Problem> {
     let known = state.ask(|world| world.secrets.has("SECRET")).await??;
@@ -22,10 +23,11 @@ pub(super) async fn get(state: &AppState) -> Result<Titled, Problem> {
 }
 
 pub(super) async fn post(state: &AppState, secret: String) -> Result<(StatusCode, Titled), Problem> {
-    let page = match state.ask(move |world| save(world, secret)).await? {
+    let key = EnvKey::parse("SECRET").map_err(|error| Problem::Failed(error.to_string()))?;
+    let page = match state.ask(move |world| save(world, &key, secret)).await? {
         Ok(page) => page,
-        Err(SecretsError::Unstorable(reason)) => {
-            let page = titled("Secret Prompt", prompt(Some(&reason)));
+        Err(error @ EnvError::Unwritable { .. }) => {
+            let page = titled("Secret Prompt", prompt(Some(&error.to_string())));
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page));
         }
         Err(failed) => return Err(failed.into()),
@@ -34,7 +36,7 @@ pub(super) async fn post(state: &AppState, secret: String) -> Result<(StatusCode
 }
 
 /// An empty secret is none: nothing is saved.
-fn save(world: &World, secret: String) -> Result<Titled, SecretsError> {
+fn save(world: &World, key: &EnvKey, secret: String) -> Result<Titled, EnvError> {
     let already = p("A secret is already set. No changes were made.").role("status");
     if secret.is_empty() {
         return Ok(match world.secrets.has("SECRET")? {
@@ -42,8 +44,7 @@ fn save(world: &World, secret: String) -> Result<Titled, SecretsError> {
             false => titled("Secret Prompt", prompt(None)),
         });
     }
-    let key = EnvKey::parse("SECRET").map_err(|error| SecretsError::Failed(error.to_string()))?;
-    Ok(match world.secrets.save_once(&key, &SecretValue::new(secret))? {
+    Ok(match world.secrets.save_once(key, &SecretValue::new(secret))? {
         SetOnce::Saved(saved) => {
             let warning = saved.warning.map(|warning| p(capitalized(&warning.to_string())));
             let words = p("Your secret has been saved.").role("status");

@@ -4,6 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
+use pipulate_core::env_error::EnvError;
 use pipulate_core::secret::{EnvKey, NotAKey};
 use pipulate_store::dotenv::{SecretValue, Unset, Written};
 
@@ -13,7 +14,7 @@ use crate::notice::Topic;
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::views::secrets::{self, Complaint, Secret, SecretsPage};
-use crate::world::{SecretsError, World};
+use crate::world::World;
 
 /// Every name that is required or in the file.
 pub(crate) async fn show(
@@ -55,7 +56,7 @@ pub(crate) async fn save(State(state): State<AppState>, mut fields: Fields) -> R
 enum Refused {
     /// The user can enter another one.
     Value(Complaint),
-    File(SecretsError),
+    File(EnvError),
 }
 
 fn key_for(name: &str, value: &SecretValue) -> Result<EnvKey, Complaint> {
@@ -82,10 +83,11 @@ fn save_as(world: &World, key: &EnvKey, value: &SecretValue) -> Result<String, R
     match world.secrets.save(key, value) {
         Ok(Written { warning: None }) => Ok(format!("saved {name}")),
         Ok(Written { warning: Some(warning) }) => Ok(format!("saved {name}; {warning}")),
-        Err(SecretsError::Unstorable(reason)) => {
+        Err(error @ EnvError::Unwritable { .. }) => {
+            let reason = error.to_string();
             Err(Refused::Value(Complaint { name: name.to_owned(), is_of_name: false, reason }))
         }
-        Err(error @ (SecretsError::Refused(_) | SecretsError::Failed(_))) => Err(Refused::File(error)),
+        Err(error) => Err(Refused::File(error)),
     }
 }
 
@@ -124,7 +126,7 @@ async fn known(state: &AppState, name: String) -> Result<String, Problem> {
     names.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)
 }
 
-fn list(world: &World) -> Result<Vec<Secret>, SecretsError> {
+fn list(world: &World) -> Result<Vec<Secret>, EnvError> {
     let (required, present) = (world.secrets.required(), world.secrets.names()?);
     let filled = world.secrets.filled()?;
     Ok(Secret::all(&required, &present, &filled))

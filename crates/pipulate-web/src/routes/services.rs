@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
 use pipulate_core::service::ServiceName;
+use pipulate_core::work::Loss;
 
 use crate::event_stream::{Gone, Sender};
 use crate::form::Fields;
@@ -140,7 +141,7 @@ fn asking(
     from: From,
     target: &Target,
     verb: Verb,
-    ends: &[String],
+    ends: &[Loss],
 ) -> Response {
     match audience {
         Audience::Page => {

@@ -1,6 +1,7 @@
 //! Forms: their size, their pace, their bytes, and the handling of a secret.
 
 use std::fs::Permissions;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -9,10 +10,11 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use hyper::body::Frame;
+use pipulate_core::env_error::{EnvError, Unwritable};
+use pipulate_core::project::AbsPath;
 use pipulate_store::dotenv::EnvFile;
 
 use super::fake::{Home, path};
-use crate::world::SecretsError;
 
 const SECRET: &str = "/examples/secret";
 
@@ -29,6 +31,10 @@ impl HttpBody for Silence {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Poll::Pending
     }
+}
+
+fn env_file() -> AbsPath {
+    AbsPath::new("/home/ann/demo/.env").unwrap()
 }
 
 #[tokio::test]
@@ -61,11 +67,11 @@ async fn attack_28_bytes_that_are_no_text_are_refused_and_not_replaced() {
 async fn attack_28_a_value_that_the_file_cannot_hold_is_refused_with_the_reason() {
     let home = Home::new();
     *home.world.secret_refusal.lock().unwrap() =
-        Some(SecretsError::Unstorable("a NUL byte can't be kept in .env".to_owned()));
+        Some(EnvError::Unwritable { path: env_file(), reason: Unwritable::Nul });
     let answer = home.post(SECRET, "secret=hush%00hush").await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        answer.example().contains("A NUL byte can't be kept in .env<")
+        answer.example().contains("Can't keep that value in /home/ann/demo/.env: it has a NUL character")
             && answer.example().contains("Enter the secret:")
     );
     assert!(!answer.example().contains("hush"));
@@ -75,17 +81,19 @@ async fn attack_28_a_value_that_the_file_cannot_hold_is_refused_with_the_reason(
 async fn a_file_that_cannot_be_written_is_a_failure_with_the_reason() {
     let home = Home::new();
     *home.world.secret_refusal.lock().unwrap() =
-        Some(SecretsError::Failed("can't write /home/ann/demo/.env: it is a symlink".to_owned()));
+        Some(EnvError::io("write", &env_file(), &io::ErrorKind::StorageFull.into()));
     let answer = home.post(SECRET, "secret=hush").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(answer.example().contains(".env: it is a symlink") && !answer.example().contains("hush"));
+    assert!(
+        answer.example().contains("ould not write /home/ann/demo/.env: no storage space")
+            && !answer.example().contains("hush")
+    );
 }
 
 #[tokio::test]
 async fn a_file_that_is_not_written_to_is_no_failure_of_the_app() {
     let home = Home::new();
-    *home.world.secret_refusal.lock().unwrap() =
-        Some(SecretsError::Refused("/home/ann/demo/.env is a symbolic link".to_owned()));
+    *home.world.secret_refusal.lock().unwrap() = Some(EnvError::Symlink { path: env_file() });
     for path in [SECRET, "/secrets"] {
         let answer = home.post(path, "name=SECRET&value=hush&secret=hush").await;
         assert_eq!(answer.status, StatusCode::CONFLICT, "{path}: {}", answer.body);

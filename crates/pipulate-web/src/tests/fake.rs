@@ -10,6 +10,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
+use pipulate_core::answer::Alert;
+use pipulate_core::env_error::EnvError;
 use pipulate_core::layout::Layout;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
@@ -35,7 +37,7 @@ use crate::sign::{self, Token};
 use crate::state::{AppState, Endpoint};
 use crate::world::{
     Chat, Consent, Control, ControlError, Folder, Logs, NoApp, NoOllama, Ollama, Probes, Reply, Secrets,
-    SecretsError, StatusSource, Target, Verb, Watching, World,
+    StatusSource, Target, Verb, Watching, World,
 };
 
 pub(crate) const PORT: u16 = 5001;
@@ -57,7 +59,7 @@ pub(crate) struct FakeWorld {
     pub(crate) kernels: Mutex<Vec<KernelActivity>>,
     pub(crate) resources: Mutex<Resources>,
     pub(crate) resource_reads: AtomicUsize,
-    pub(crate) alerts: Mutex<Vec<String>>,
+    pub(crate) alerts: Mutex<Vec<Alert>>,
     /// The actions, with their consent.
     pub(crate) acts: Mutex<Vec<(Target, Verb, Consent)>>,
     pub(crate) refusal: Mutex<Option<ControlError>>,
@@ -72,7 +74,7 @@ pub(crate) struct FakeWorld {
     pub(crate) events: Mutex<Vec<ServiceEvent>>,
     pub(crate) required: Mutex<Vec<String>>,
     pub(crate) secret: Mutex<String>,
-    pub(crate) secret_refusal: Mutex<Option<SecretsError>>,
+    pub(crate) secret_refusal: Mutex<Option<EnvError>>,
     pub(crate) saves: AtomicUsize,
     /// Ollama's address; nothing listens there unless the test starts it.
     pub(crate) ollama: Mutex<Option<Ollama>>,
@@ -136,7 +138,7 @@ impl StatusSource for FakeWorld {
         *self.resources.lock().unwrap()
     }
 
-    fn alerts(&self) -> Vec<String> {
+    fn alerts(&self) -> Vec<Alert> {
         self.alerts.lock().unwrap().clone()
     }
 
@@ -208,12 +210,12 @@ impl Secrets for FakeWorld {
         self.required.lock().unwrap().clone()
     }
 
-    fn names(&self) -> Result<Vec<String>, SecretsError> {
+    fn names(&self) -> Result<Vec<String>, EnvError> {
         let is_set = !self.secret.lock().unwrap().is_empty();
         Ok(is_set.then(|| "SECRET".to_owned()).into_iter().collect())
     }
 
-    fn save(&self, _: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
+    fn save(&self, _: &EnvKey, value: &SecretValue) -> Result<Written, EnvError> {
         if let Some(refusal) = self.secret_refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
@@ -222,16 +224,16 @@ impl Secrets for FakeWorld {
         Ok(Written { warning: None })
     }
 
-    fn forget(&self, _: &str) -> Result<Unset, SecretsError> {
+    fn forget(&self, _: &str) -> Result<Unset, EnvError> {
         self.secret.lock().unwrap().clear();
         Ok(Unset::Removed)
     }
 
-    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+    fn filled(&self) -> Result<BTreeSet<String>, EnvError> {
         Ok(self.names()?.into_iter().collect())
     }
 
-    fn save_once(&self, _: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
+    fn save_once(&self, _: &EnvKey, value: &SecretValue) -> Result<SetOnce, EnvError> {
         if let Some(refusal) = self.secret_refusal.lock().unwrap().clone() {
             return Err(refusal);
         }

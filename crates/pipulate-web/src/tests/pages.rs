@@ -12,6 +12,7 @@ use pipulate_core::resources::{Disk, Load, Memory, Resources};
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::ServiceState;
 use pipulate_core::status::Doubt;
+use pipulate_core::work::{Loss, Work};
 
 use super::fake::{Home, PORT, ask, empty, last_exit, service};
 use crate::headers::CONTENT_SECURITY;
@@ -228,7 +229,9 @@ async fn what_was_refused_or_failed_says_why() {
 #[tokio::test]
 async fn what_would_be_cut_off_is_asked_about_first() {
     let home = Home::new();
-    let ends = vec!["<analysis>.ipynb is busy".to_owned(), "other.ipynb, with its variables".to_owned()];
+    let notebook = "<analysis>.ipynb".to_owned();
+    let work = Work::BusyKernel { notebook, at_least: Duration::ZERO, memory_bytes: None };
+    let ends = vec![Loss::Work(work), Loss::IdleKernel { notebook: "other.ipynb".to_owned() }];
     *home.world.refusal.lock().unwrap() = Some(ControlError::NeedsConsent(ends));
     let page = home.post("/services/web/stop", "").await;
     assert_eq!(page.status, StatusCode::CONFLICT);

@@ -1,6 +1,7 @@
 //! Open pages: their events, the timing, and what is left out.
 
 use axum::http::{Method, StatusCode};
+use pipulate_core::answer::Alert;
 use pipulate_core::state::ServiceState;
 
 use super::fake::{Home, ask, empty, service};
@@ -23,7 +24,11 @@ async fn an_open_page_gets_what_changes_and_nothing_else() {
     assert!(!change.contains("service-web") && !change.contains("#alerts"), "{change}");
 
     home.world.services.lock().unwrap().remove(1);
-    home.world.alerts.lock().unwrap().push("<b>outdated</b>".to_owned());
+    home.world
+        .alerts
+        .lock()
+        .unwrap()
+        .push(Alert::PackagesDiffer { difference: "<b>outdated</b>".to_owned() });
     home.world.bell.ring();
     let (_, change) = events.next().await;
     assert!(change.contains(r##"hx-target="#services""##) && !change.contains("worker"), "{change}");

@@ -51,7 +51,11 @@ pub(crate) struct ServicesPage {
 impl ServicesPage {
     pub(crate) fn new(snapshot: &Snapshot, context: &RenderContext, choice: Choice) -> Self {
         let status = &snapshot.status;
-        let alerts = status.unknown.iter().map(pipulate_words::doubt).chain(snapshot.alerts.iter().cloned());
+        let alerts = status
+            .unknown
+            .iter()
+            .map(pipulate_words::doubt)
+            .chain(snapshot.alerts.iter().map(pipulate_words::alert));
         let (mut doors, mut rows): (Vec<_>, Vec<_>) =
             status.services.iter().partition(|service| door::is_door(&service.name));
         // In a constant order.

@@ -5,11 +5,11 @@ use std::io::{self, Read as _};
 
 use pipulate_core::answer::Note;
 use pipulate_core::service::ServiceName;
+use pipulate_core::work::Work;
 use pipulate_engine::act::Audience;
 use pipulate_engine::execute::Event;
 use pipulate_engine::kept::Kept;
 use pipulate_engine::request::{Desired, Request};
-use pipulate_engine::work::Work;
 use serde::{Deserialize, Serialize};
 
 use crate::call::ReportTo;

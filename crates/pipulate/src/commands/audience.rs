@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pipulate_core::answer::Note;
 use pipulate_core::service::ServiceName;
+use pipulate_core::work::Work;
 use pipulate_engine::act::Audience;
 use pipulate_engine::denial::Denial;
 use pipulate_engine::execute::Event;
 use pipulate_engine::report::Outcome;
-use pipulate_engine::work::Work;
 
 use crate::commands::last_lines;
 use crate::context::Context;

@@ -2,8 +2,8 @@
 
 use pipulate_core::fault::SystemErrorKind;
 use pipulate_core::service::ServiceName;
+use pipulate_core::work::Work;
 use pipulate_engine::denial::{Denial, WhyUnknown};
-use pipulate_engine::work::Work;
 
 use crate::error::{Failure, FailureKind};
 use crate::ui::launched::Launched;
@@ -82,7 +82,7 @@ fn unknown(service: &ServiceName, why: WhyUnknown, known: &[ServiceName]) -> Fai
 
 /// The work in progress in JupyterLab.
 pub(crate) fn in_progress(work: &[Work]) -> String {
-    let work: Vec<String> = work.iter().map(ToString::to_string).collect();
+    let work: Vec<String> = work.iter().map(pipulate_words::work).collect();
     format!("work is in progress in JupyterLab: {}", work.join("; "))
 }
 

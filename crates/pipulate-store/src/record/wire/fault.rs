@@ -39,7 +39,7 @@ enum FaultV2 {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "SystemError")]
-struct SystemErrorV2 {
+pub(super) struct SystemErrorV2 {
     #[serde(with = "SystemErrorKindV2")]
     kind: SystemErrorKind,
     text: String,
@@ -103,3 +103,32 @@ fn decode(value: Value) -> Option<Fault> {
 }
 
 with!(fault: Fault as Value, encode, decode);
+with!(
+    maybe_fault: Option<Fault> as Option<Value>,
+    |fault| fault.as_ref().map(encode),
+    |value| value.map_or(Some(None), |value| decode(value).map(Some))
+);
+
+#[cfg(test)]
+mod tests {
+    use pipulate_core::env_error::EnvError;
+    use pipulate_core::reason::Reason;
+
+    use super::super::reason::decode_all;
+    use super::*;
+
+    #[test]
+    fn a_sentence_of_an_older_record_is_kept_as_one() {
+        let text = "could not read /p/x: no".to_owned();
+        let problem = || Fault::Told { text: text.clone() };
+        let reasons = [
+            Reason::FileProblem { problem: problem() },
+            Reason::ReloadFailed { problem: Some(problem()) },
+            Reason::EnvFileUnusable { error: EnvError::Told { text: text.clone() } },
+        ];
+        for reason in reasons {
+            let older = serde_json::json!({ "code": reason.code(), "error": text });
+            assert_eq!(decode_all(older), Some(vec![reason]));
+        }
+    }
+}

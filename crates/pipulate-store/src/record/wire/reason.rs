@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipulate_core::env_error::EnvError;
 use pipulate_core::fault::Fault;
 use pipulate_core::identity::Pid;
 use pipulate_core::reason::{
@@ -19,8 +20,9 @@ use serde_json::Value;
 
 use super::adapters::{maybe_path, maybe_pid, name, path, paths, pid, seconds, with};
 use super::coded::{Coded, coded, raw, to_value};
+use super::env_error::env_error;
 use super::fate::remnants;
-use super::fault::fault;
+use super::fault::{fault, maybe_fault};
 use super::parts::{
     AttemptV2, EndingV2, PortHolderV2, ProbeProblemV2, ProcessesV2, WatchProblemV2, keys, maybe_obstacle,
 };
@@ -170,7 +172,9 @@ enum ReasonV2 {
         error: String,
     },
     ReloadFailed {
-        error: String,
+        // It was a sentence named `error`.
+        #[serde(default, alias = "error", with = "maybe_fault", skip_serializing_if = "Option::is_none")]
+        problem: Option<Fault>,
     },
     SupervisorNotRunnable {
         #[serde(with = "path")]
@@ -286,7 +290,8 @@ enum ReasonV2 {
         path: PathBuf,
     },
     EnvFileUnusable {
-        error: String,
+        #[serde(with = "env_error")]
+        error: EnvError,
     },
     ListensPublicly {
         port: u16,
@@ -380,10 +385,6 @@ mod tests {
             r#"{"code":"need-failed","service":"db","state":{"state":"crashed","why":[{"code":"new"}]}}"#;
         let value: Value = serde_json::from_str(inside).unwrap();
         assert_eq!(encode(&decode(value.clone()).unwrap()), value);
-        // Older records have a sentence here.
-        let sentence = r#"{"code":"file-problem","error":"could not read /p/x: no"}"#;
-        let problem = Fault::Told { text: "could not read /p/x: no".to_owned() };
-        assert_eq!(decode(serde_json::from_str(sentence).unwrap()), Some(Reason::FileProblem { problem }));
         // An unknown field of a newer version in a known code is ignored.
         let added = r#"{"code":"port-lost","port":5001,"since":7}"#;
         assert_eq!(decode(serde_json::from_str(added).unwrap()), Some(Reason::PortLost { port: 5001 }));

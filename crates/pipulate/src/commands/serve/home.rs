@@ -9,12 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipulate_core::answer::Alert;
+use pipulate_core::env_error::EnvError;
 use pipulate_core::resources::Resources;
 use pipulate_core::secret::EnvKey;
 use pipulate_core::service::ServiceName;
 use pipulate_core::status::{KernelActivity, ProjectStatus};
+use pipulate_core::work::Loss;
 use pipulate_engine::kept::Kept;
-use pipulate_engine::{jupyter, project as engine, work};
+use pipulate_engine::work::{self, AtStake};
+use pipulate_engine::{jupyter, project as engine};
 use pipulate_environment::resources;
 use pipulate_store::dotenv::{EnvFile, SecretValue, SetOnce, Unset, Written};
 use pipulate_store::error::StoreError;
@@ -24,8 +28,8 @@ use pipulate_store::log::secrets::LiveSecrets;
 use pipulate_store::notebooks;
 use pipulate_store::own_log::{History, ServiceEvent};
 use pipulate_web::world::{
-    Consent, Control, ControlError, Logs, News, Probes, Reply, Secrets, SecretsError, SignedIn, StatusSource,
-    Target, Verb, Watching,
+    Consent, Control, ControlError, Logs, News, Probes, Reply, Secrets, SignedIn, StatusSource, Target, Verb,
+    Watching,
 };
 
 use super::watch::{LogWatch, RecordWatch};
@@ -95,26 +99,20 @@ impl Home {
     }
 
     /// The less obvious losses from a stop or restart.
-    fn ends(&self, target: &Target, verb: Verb) -> Vec<String> {
+    fn ends(&self, target: &Target, verb: Verb) -> Vec<Loss> {
         let stops_all = *target == Target::All && verb == Verb::Stop;
         if let (Target::One(service), Verb::Stop, true) = (target, verb, self.is_own(target)) {
-            return vec![format!(
-                "This page; to have it back, run \"pipulate open {service}\" in a terminal"
-            )];
+            return vec![Loss::Page { service: service.clone() }];
         }
         let is_jupyter = matches!(target, Target::One(service) if service.as_str() == ServiceName::JUPYTER);
         if verb == Verb::Start || !(stops_all || is_jupyter) {
             return Vec::new();
         }
         let layout = &self.context.project.layout;
-        let all = stops_all.then(|| "Every service of this project, this page with them".to_owned());
-        let work = work::in_progress(layout).into_iter().map(|work| work.to_string());
-        let idle = jupyter::kernel_activity(layout, JUPYTER_TIMEOUT).unwrap_or_default().into_iter();
-        let idle = idle.filter(|kernel| !kernel.is_busy);
-        all.into_iter()
-            .chain(work)
-            .chain(idle.map(|kernel| format!("{}, with its variables", kernel.name)))
-            .collect()
+        let AtStake { work, idle } = work::at_stake(layout);
+        let all = stops_all.then_some(Loss::EveryService);
+        let idle = idle.into_iter().map(|notebook| Loss::IdleKernel { notebook });
+        all.into_iter().chain(work.into_iter().map(Loss::Work)).chain(idle).collect()
     }
 }
 
@@ -135,20 +133,19 @@ impl StatusSource for Home {
         resources::read(self.context.project.layout.root().as_ref())
     }
 
-    fn alerts(&self) -> Vec<String> {
+    fn alerts(&self) -> Vec<Alert> {
         let context = self.context.reread();
-        let unusable = context.config_as_read().as_ref().err().map(|error| {
-            let file = context.project.layout.config();
-            format!("{file} can't be used, so services that don't run are missing here: {error}")
-        });
         // A briefly missing file is being replaced.
         let now = version(&self.context.project.exe);
         let is_outdated = now.is_some() && self.program.is_some() && now != self.program;
-        let outdated =
-            "a newer Pipulate is installed than the one that runs this page; restart this app to use it";
-        let config = context.config_as_read().as_ref().ok();
-        let drift = config.map(|config| drift::sentences(&context, config)).unwrap_or_default();
-        unusable.into_iter().chain(is_outdated.then(|| outdated.to_owned())).chain(drift).collect()
+        let (unusable, drift) = match context.config_as_read() {
+            Ok(config) => (None, drift::alerts(&context, config)),
+            Err(error) => {
+                let file = context.project.layout.config();
+                (Some(Alert::ConfigUnusable { file, error: error.clone() }), Vec::new())
+            }
+        };
+        unusable.into_iter().chain(is_outdated.then_some(Alert::NewerInstalled)).chain(drift).collect()
     }
 
     fn watch(&self) -> Box<dyn Watching> {
@@ -248,23 +245,23 @@ impl Secrets for Home {
         config.iter().flat_map(|config| &config.secrets).map(EnvKey::to_string).collect()
     }
 
-    fn names(&self) -> Result<Vec<String>, SecretsError> {
+    fn names(&self) -> Result<Vec<String>, EnvError> {
         Secrets::names(&self.env_file())
     }
 
-    fn filled(&self) -> Result<BTreeSet<String>, SecretsError> {
+    fn filled(&self) -> Result<BTreeSet<String>, EnvError> {
         Secrets::filled(&self.env_file())
     }
 
-    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, SecretsError> {
+    fn save_once(&self, key: &EnvKey, value: &SecretValue) -> Result<SetOnce, EnvError> {
         Secrets::save_once(&self.env_file(), key, value)
     }
 
-    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, SecretsError> {
+    fn save(&self, key: &EnvKey, value: &SecretValue) -> Result<Written, EnvError> {
         Secrets::save(&self.env_file(), key, value)
     }
 
-    fn forget(&self, key: &str) -> Result<Unset, SecretsError> {
+    fn forget(&self, key: &str) -> Result<Unset, EnvError> {
         Secrets::forget(&self.env_file(), key)
     }
 }

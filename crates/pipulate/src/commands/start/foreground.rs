@@ -192,7 +192,7 @@ fn names(services: &[ServiceStatus]) -> String {
 fn warn_of_work(context: &Context, services: &[ServiceName]) -> bool {
     let is_theirs = services.iter().any(|service| service.as_str() == ServiceName::JUPYTER);
     let work = if is_theirs { work::in_progress(&context.project.layout) } else { Vec::new() };
-    let names: Vec<String> = work.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = work.iter().map(pipulate_words::work).collect();
     if !names.is_empty() {
         let names = names.join("; ");
         context
