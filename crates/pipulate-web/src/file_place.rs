@@ -23,8 +23,10 @@ pub(crate) struct FilePlace {
 /// The file in a line of a Python traceback, if `find` knows it.
 pub(crate) fn in_traceback(line: &str, find: impl Fn(&str) -> Option<String>) -> Option<FilePlace> {
     const BEFORE: &str = "File \"";
-    let begin = line.find(BEFORE)?;
-    let (name, rest) = line[begin + BEFORE.len()..].split_once('"')?;
+    let path = line.find(BEFORE)? + BEFORE.len();
+    let (name, rest) = line[path..].split_once('"')?;
+    // A button can't be broken into lines: one around the whole path would not fit a narrow window.
+    let begin = path + name.rfind('/').map_or(0, |slash| slash + 1);
     let rest = rest.strip_prefix(", line ")?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let end = line.len() - rest.len() + digits;
@@ -62,7 +64,7 @@ mod tests {
         let find = |name: &str| name.strip_prefix("/demo/").map(str::to_owned);
         let line = "  File \"/demo/a b.py\", line 12, in <module>";
         let place = in_traceback(line, find).unwrap();
-        assert_eq!((&line[place.range], place.path.as_str()), ("File \"/demo/a b.py\", line 12", "a b.py"));
+        assert_eq!((&line[place.range], place.path.as_str()), ("a b.py\", line 12", "a b.py"));
         assert_eq!(place.line, Some(12));
         for other in
             ["File \"/usr/x.py\", line 1", "File \"/demo/x.py\", line", "File \"/demo/x.py", "x.py", ""]
