@@ -246,7 +246,7 @@ fn what_can_not_become_an_app_is_refused_with_what_to_do() {
     assert!(made.stderr.ends_with("hint: show it with: pipulate start analysis\n"), "{}", made.stderr);
     assert!(project.read("pipulate.toml").contains("command = [\"python\", \"analysis_app.py\"]"));
     let again = project.run(&["app", "analysis.ipynb", "--name", "other", "-o", "analysis_app.py"]).expect(1);
-    assert!(again.stderr.contains("analysis_app.py is there already"), "{}", again.stderr);
+    assert!(again.stderr.contains("analysis_app.py already exists"), "{}", again.stderr);
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn the_page_makes_a_notebook_an_app_beside_itself_or_in_its_own_place() {
     assert!(http::get(app, &[]).expect("the app answers").body.contains("<h1>A loan</h1>"));
     let again = page(&project, &session, "/apps/loan.ipynb", Some("service=loan"));
     assert_eq!(again.status, 409);
-    assert!(again.body.contains("loan_app.py is there already"), "{}", again.body);
+    assert!(again.body.contains("loan_app.py already exists"), "{}", again.body);
 
     // With the app in place of the page: the question says so, and the result names the way back.
     let already = page(&project, &session, "/apps/loan.ipynb", None).body;

@@ -140,7 +140,7 @@ fn two_browsers_see_one_answer_and_what_was_said_when_the_app_was_killed_is_kept
     let pid = project.service("server")["pid"].as_u64().unwrap();
     process::Process::find(pid.try_into().unwrap()).unwrap().signal(rustix::process::Signal::KILL);
     for browser in [&mut one, &mut other] {
-        browser.wait_for_text("#turns", "The answer was cut off: the app ended meanwhile");
+        browser.wait_for_text("#turns", "The answer was cut off: the app ended before it was complete");
         assert!(browser.text("#turns").contains("dark and stormy night"));
         assert_eq!(browser.measure("document.querySelectorAll('[aria-busy=true]').length"), 0);
     }

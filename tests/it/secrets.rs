@@ -69,7 +69,7 @@ fn of_several_lines_that_are_pasted_none_is_saved_and_none_gets_to_the_shell() {
     let screen = Screen::open(&project.command(&[]), &format!("bash -c '{line}'"));
     screen.wait_for("KEY (not shown): ");
     screen.type_text("-----BEGIN KEY-----\rtouch executed\r");
-    screen.wait_for("that was more than one line, and nothing was saved");
+    screen.wait_for("that was more than one line, so nothing was saved");
     screen.wait_for("the shell got []");
     assert_eq!(screen.end(), 0);
     assert!(!project.path(".env").exists());

@@ -85,7 +85,7 @@ fn a_project_that_is_there_is_added_to_and_never_changed() {
     fs::create_dir(project.path("below")).unwrap();
     let said = project.run(&["init"]).expect(0);
     assert!(!said.stdout.contains("server.py") && !said.stdout.contains(".gitignore"), "{}", said.stdout);
-    assert!(said.stderr.contains("Kept as they were: server.py, .gitignore\n"), "{}", said.stderr);
+    assert!(said.stderr.contains("Not changed: server.py, .gitignore\n"), "{}", said.stderr);
     assert_eq!(
         (project.read("server.py"), project.read(".gitignore")),
         ("print('mine')\n".into(), "mine\n".into())

@@ -72,9 +72,9 @@ pub struct NewFile {
 pub enum PlanError {
     #[error("{notebook} has no code to run")]
     NoCode { notebook: String },
-    #[error("{path} is there already, and is not overwritten")]
+    #[error("{path} already exists and is not overwritten")]
     FileExists { path: String },
-    #[error("there is a service {service} already")]
+    #[error("there is already a service {service}")]
     ServiceExists { service: ServiceName },
     #[error("{path} is not the name of a Python program: it has to end with .py")]
     NotAProgram { path: String },

@@ -61,7 +61,7 @@ pub enum Unwritable {
     )]
     CarriageReturn,
     #[error(
-        "it has \"${{\", which python-dotenv would replace with the value of a variable, and there is no way to tell it not to"
+        "it has \"${{\", which python-dotenv would replace with the value of a variable, and it can't be told not to"
     )]
     Interpolation,
 }

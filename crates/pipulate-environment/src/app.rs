@@ -76,7 +76,7 @@ pub enum AppError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{} is there already, and is not overwritten", .0.display())]
+    #[error("{} already exists and is not overwritten", .0.display())]
     FileExists(PathBuf),
 }
 

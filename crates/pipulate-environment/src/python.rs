@@ -250,7 +250,7 @@ pub(crate) fn examine(program: &Path, project: &Path, uv_at_hand: bool, why: Why
         }
     }
     let python = read_answer(&output.stdout, why)
-        .ok_or_else(|| Problem::DoesNotRun("its answer makes no sense".to_owned()))?;
+        .ok_or_else(|| Problem::DoesNotRun("its answer could not be read".to_owned()))?;
     if python.version < OLDEST {
         Err(Problem::TooOld(python.version))
     } else if python.has_ensurepip || uv_at_hand {

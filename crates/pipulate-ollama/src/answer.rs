@@ -119,7 +119,7 @@ impl Answer {
     /// Returns the next piece; `None` after the last. Cancel-safe: may be dropped and called again.
     ///
     /// # Errors
-    /// The answer broke off. There is nothing after an error.
+    /// The answer was interrupted. There is nothing after an error.
     pub async fn next(&mut self) -> Result<Option<Piece>, Error> {
         loop {
             if let Some(piece) = self.ready.pop_front() {

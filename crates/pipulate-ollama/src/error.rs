@@ -65,7 +65,7 @@ pub enum Error {
     #[error("Ollama answered with an error ({status}): {message}; its own log may say more")]
     Refused { status: u16, message: String },
     /// An error after the answer had begun.
-    #[error("Ollama broke off its answer: {message}; try again, or look at its own log")]
+    #[error("Ollama stopped in the middle of its answer: {message}; try again, or look at its own log")]
     BrokeOff { message: String },
     /// The connection ended before the end of the answer.
     #[error(

@@ -158,7 +158,7 @@ pub fn create(root: &AbsPath, new: New) -> io::Result<String> {
     }
     Err(io::Error::new(
         io::ErrorKind::AlreadyExists,
-        format!("{MOST_NAMES} notebooks without a name are there"),
+        format!("{MOST_NAMES} unnamed notebooks are in this folder already"),
     ))
 }
 

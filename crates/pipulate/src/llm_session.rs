@@ -127,7 +127,7 @@ impl LlmSession {
     /// Sends a request and passes each piece of the answer to `on_piece`.
     ///
     /// # Errors
-    /// The answer broke off, or `on_piece` failed. The model is stopped in any case.
+    /// The answer was interrupted, or `on_piece` failed. The model is stopped in any case.
     pub(crate) fn answer(
         &self,
         request: &ChatRequest,

@@ -112,12 +112,12 @@ fn a_server_with_another_command_or_none_is_left_alone() {
 fn nothing_is_overwritten() {
     let there = [("server.py", ""), ("analysis_app.py", "")];
     let error = planned(&analysis(), &there, &Wish::default()).unwrap_err();
-    assert_eq!(error.to_string(), "analysis_app.py is there already, and is not overwritten");
+    assert_eq!(error.to_string(), "analysis_app.py already exists and is not overwritten");
     let there = [("server.py", ""), ("pipulate.toml", "[services.analysis]\ncommand = [\"x\"]\n")];
     let error = planned(&analysis(), &there, &Wish::default()).unwrap_err();
-    assert_eq!(error.to_string(), "there is a service analysis already");
+    assert_eq!(error.to_string(), "there is already a service analysis");
     let error = planned(&analysis(), &there, &wish(Some("x.py"), Some("server"))).unwrap_err();
-    assert_eq!(error.to_string(), "there is a service server already");
+    assert_eq!(error.to_string(), "there is already a service server");
     let error = planned(&analysis(), &there, &wish(Some("notes.txt"), Some("x"))).unwrap_err();
     assert_eq!(error.to_string(), "notes.txt is not the name of a Python program: it has to end with .py");
 }

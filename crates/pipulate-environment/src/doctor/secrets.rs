@@ -103,13 +103,13 @@ fn required(examination: &Examination) -> Finding {
         |key: &str| outside(key).is_some() || inside.get(key).is_some_and(|value| !value.expose().is_empty());
     let missing: Vec<&str> = config.secrets.iter().map(EnvKey::as_str).filter(|key| !has(key)).collect();
     match missing.first() {
-        None => Finding::ok(REQUIRED, "The secrets that pipulate.toml requires are there"),
+        None => Finding::ok(REQUIRED, "The secrets that pipulate.toml requires are set"),
         Some(first) => warning(
             REQUIRED,
             format!("Secrets that pipulate.toml requires are missing: {}", missing.join(", ")),
         )
         .detail(format!("read: {}, and the environment", examination.layout.dotenv()))
-        .command("give it; what you type is not shown", examination.pipulate(&["secret", "set", first])),
+        .command("set it; what you type is not shown", examination.pipulate(&["secret", "set", first])),
     }
 }
 

@@ -88,7 +88,7 @@ fn library_path_of(value: &str, nix_is_home: bool, is_folder: impl Fn(&Path) -> 
         value.split([':', ';']).map(|part| (part, problem(part))).collect();
     let problems: Vec<&str> = parts.iter().filter_map(|(_, problem)| problem.as_deref()).collect();
     if problems.is_empty() {
-        return Finding::ok(LIBRARY_PATH, "Every folder of LD_LIBRARY_PATH is there");
+        return Finding::ok(LIBRARY_PATH, "Every folder in LD_LIBRARY_PATH exists");
     }
     let good: Vec<&str> =
         parts.iter().filter(|(_, problem)| problem.is_none()).map(|(part, _)| *part).collect();

@@ -158,7 +158,7 @@ impl Work<'_, '_> {
         }
         match inspect(root) {
             VenvState::Whole(venv) | VenvState::Moved { venv, .. } => Ok(venv),
-            VenvState::Absent => Err(not_made("nothing was made".to_owned())),
+            VenvState::Absent => Err(not_made("nothing was created".to_owned())),
             VenvState::Broken { problem, .. } => Err(not_made(problem.to_string())),
         }
     }

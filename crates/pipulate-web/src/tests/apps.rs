@@ -111,10 +111,10 @@ async fn what_was_written_is_told_also_when_it_does_not_start() {
 #[tokio::test]
 async fn a_refusal_says_why_and_nothing_is_started() {
     let home = home();
-    *home.world.no_app.lock().unwrap() = Some(NoApp("x.py is there already\nchoose another".into()));
+    *home.world.no_app.lock().unwrap() = Some(NoApp("x.py already exists\nchoose another".into()));
     for answer in [home.get(APP).await, home.post(APP, "service=analysis").await] {
         assert_eq!(answer.status, StatusCode::CONFLICT);
-        assert!(answer.body.contains("<p>x.py is there already</p><p>Choose another</p>"), "{}", answer.body);
+        assert!(answer.body.contains("<p>x.py already exists</p><p>Choose another</p>"), "{}", answer.body);
     }
     assert_eq!((made(&home), home.acts()), (0, 0));
 }

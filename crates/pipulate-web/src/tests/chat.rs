@@ -195,7 +195,10 @@ async fn what_breaks_off_is_kept_with_the_reason_and_can_be_tried_again() {
     for path in ["/chat/7", "/chat/7/retry"] {
         home.post(path, "question=A").await;
         let page = home.get("/chat/7").await.body;
-        assert!(page.contains("Half") && page.contains("Ollama broke off its answer: no memory"), "{page}");
+        assert!(
+            page.contains("Half") && page.contains("Ollama stopped in the middle of its answer: no memory"),
+            "{page}"
+        );
         assert!(page.contains("/chat/7/retry"));
         assert_eq!(home.kept(7).turns.len(), 1);
     }

@@ -9,7 +9,7 @@ pub(crate) fn text(answer: &Reply, target: &Target, verb: Verb) -> String {
     match answer {
         Reply::Done(lines) => done(lines),
         Reply::Asked { is_slow } => {
-            let goes_on = if *is_slow { "; that takes long, and goes on" } else { "" };
+            let goes_on = if *is_slow { "; that takes long, and continues" } else { "" };
             format!("{}{goes_on}", asked(target, verb))
         }
     }
@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(
             said(Reply::Asked { is_slow: true }, &Target::All, Verb::Restart),
             "all services were asked to restart; JupyterLab is skipped while kernels run; that takes \
-             long, and goes on"
+             long, and continues"
         );
         let lines = vec![Line::AllUp, Line::Left { services: Vec::new(), processes: 1 }];
         let done = said(Reply::Done(lines), &one, Verb::Start);

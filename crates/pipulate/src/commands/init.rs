@@ -27,7 +27,7 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// The table of the starter's `pipulate.toml` that runs its `server.py`.
-const SERVER_TABLE: &str = "[services.server]\n# The web app, server.py. FastHTML starts it anew by itself when you save it.\n# port = 5001\n";
+const SERVER_TABLE: &str = "[services.server]\n# The web app, server.py. FastHTML restarts it by itself when you save it.\n# port = 5001\n";
 const CONFIG: &str = "pipulate.toml";
 const SERVER_PY: &str = "server.py";
 
@@ -60,12 +60,12 @@ pub(crate) fn init(context: &Context) -> Result<ExitStatus, Failure> {
         (None, _) => {}
     }
     if !kept.is_empty() {
-        printer.note(format!("Kept as they were: {}", kept.join(", ")));
+        printer.note(format!("Not changed: {}", kept.join(", ")));
     }
     if !ignores_secrets(&context.project.layout.inside(".gitignore")) {
-        printer.hint("see that .gitignore names .env, or your secrets get into the repository");
+        printer.hint("check that .gitignore lists .env, or your secrets get into the repository");
     }
-    printer.note(format!("A project to begin with: {}", context.project.layout.root()));
+    printer.note(format!("Created a small project: {}", context.project.layout.root()));
     printer.hint(format!("start it with: {}", context.typed("start")));
     Ok(ExitStatus::Success)
 }
@@ -105,7 +105,7 @@ mod tests {
         assert!(!root.at("nowhere").exists());
         assert_eq!(project.printed.stdout(), "requirements.txt\nnotebook.ipynb\n.env.example\n.gitignore\n");
         let said = project.printed.stderr();
-        assert!(said.contains("Kept as they were: pipulate.toml, server.py, flake.nix\n"), "{said}");
+        assert!(said.contains("Not changed: pipulate.toml, server.py, flake.nix\n"), "{said}");
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
     fn a_gitignore_that_lets_secrets_through_is_told_of_and_ours_is_not() {
         let told = |project: &samples::Project| {
             init(&project.context).unwrap();
-            project.printed.stderr().contains("see that .gitignore names .env")
+            project.printed.stderr().contains("check that .gitignore lists .env")
         };
         let ours = samples::project("");
         assert!(!told(&ours) && !told(&ours));

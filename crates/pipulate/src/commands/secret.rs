@@ -84,7 +84,7 @@ fn set(context: &Context, key: &EnvKey) -> Result<ExitStatus, Failure> {
         true => typed(context, key.as_str())?,
         false => piped()?,
     };
-    let value = value.ok_or_else(|| Failure::failed("there was no value, so nothing was changed"))?;
+    let value = value.ok_or_else(|| Failure::failed("no value was given, so nothing was changed"))?;
     save(context, key, &value)?;
     Ok(ExitStatus::Success)
 }
@@ -147,7 +147,7 @@ fn save(context: &Context, key: &EnvKey, value: &SecretValue) -> Result<(), Fail
         context.printer.hint("add the line .env to .gitignore");
     }
     if around.variable(name).is_some() {
-        let why = "has a value in the environment too, and that is the one that programs see";
+        let why = "also has a value in the environment, and programs see that one";
         context.printer.warning(format!("{name} {why}"));
     }
     Ok(())
@@ -158,7 +158,7 @@ fn typed(context: &Context, name: &str) -> Result<Option<SecretValue>, Failure> 
     let failed = |error| Failure::failed("could not read from the terminal").cause(error);
     match hidden::ask(&context.printer, &format!("{name} (not shown): ")).map_err(failed)? {
         Answer::Line(bytes) => value_of(bytes),
-        Answer::SeveralLines => Err(Failure::failed("that was more than one line, and nothing was saved")
+        Answer::SeveralLines => Err(Failure::failed("that was more than one line, so nothing was saved")
             .hint(format!("put it into a file, and pipe that in: pipulate secret set {name} < FILE"))),
         Answer::Interrupted => {
             Err(Failure::new(FailureKind::Interrupted, "interrupted, and nothing was saved"))

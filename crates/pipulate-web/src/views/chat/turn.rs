@@ -22,7 +22,7 @@ pub(super) fn over(number: usize, turn: &Turn, changes_in: Option<ChatId>, is_la
     let retry_in = changes_in.filter(|_| is_last);
     let broken = match &turn.outcome {
         Outcome::Broken(reason) => Some(capitalized(reason)),
-        Outcome::Open => Some("The answer was cut off: the app ended meanwhile".to_owned()),
+        Outcome::Open => Some("The answer was cut off: the app ended before it was complete".to_owned()),
         Outcome::Whole(_) | Outcome::CutOff(_) | Outcome::Stopped => None,
     };
     html! {
@@ -114,7 +114,7 @@ pub(in crate::views) fn end(turn: &Turn) -> &'static str {
         Outcome::CutOff(_) => "The answer was cut off",
         Outcome::Stopped => "Stopped",
         Outcome::Broken(_) if turn.answer.is_empty() => "There is no answer",
-        Outcome::Broken(_) => "The answer broke off",
+        Outcome::Broken(_) => "The answer was interrupted",
     }
 }
 

@@ -6,9 +6,9 @@ use pipulate_core::text::is_harmless;
 
 /// The text of `/help`.
 pub(super) const HELP: &str = "\
-/model [NAME]   show the models, or go on with another one
-/system [TEXT]  tell the model how to behave, or take that back
-/new            forget what was said
+/model [NAME]   show the models, or switch to another one
+/system [TEXT]  tell the model how to behave, or remove that
+/new            start a new conversation
 /save FILE      write the conversation to a new file, as Markdown
 /help           show this
 /quit           leave, as Ctrl-D does
@@ -66,11 +66,11 @@ impl Command {
             ("model", name) => Self::ChangeModel(name.to_owned()),
             ("system", text) => Self::Instruct(text.to_owned()),
             ("new" | "clear", _) => Self::New,
-            ("save", "") => Self::Unclear("where to? Write: /save FILE".to_owned()),
+            ("save", "") => Self::Unclear("name a file: /save FILE".to_owned()),
             ("save", file) => Self::Save(PathBuf::from(file)),
             ("help" | "?", _) => Self::Help,
             ("quit" | "exit" | "bye", _) => Self::Quit,
-            (word, _) => Self::Unclear(format!("there is no /{word}; /help lists what there is")),
+            (word, _) => Self::Unclear(format!("unknown command /{word}; /help lists the commands")),
         }
     }
 }
@@ -111,8 +111,8 @@ mod tests {
             ("/save my talk.md", Command::Save("my talk.md".into())),
             ("/help", Command::Help),
             ("/bye", Command::Quit),
-            ("/save", Command::Unclear(own("where to? Write: /save FILE"))),
-            ("/tmp/x", Command::Unclear(own("there is no /tmp/x; /help lists what there is"))),
+            ("/save", Command::Unclear(own("name a file: /save FILE"))),
+            ("/tmp/x", Command::Unclear(own("unknown command /tmp/x; /help lists the commands"))),
         ] {
             assert_eq!(Command::read(line), command, "{line:?}");
         }

@@ -146,7 +146,7 @@ impl Talk<'_> {
             let failure = Failure::failed(format!("could not save to {}", file.display()));
             match error.kind() {
                 std::io::ErrorKind::AlreadyExists => {
-                    failure.cause("the file exists, and is not overwritten").hint("choose another name")
+                    failure.cause("the file exists and is not overwritten").hint("choose another name")
                 }
                 _ => failure.cause(error),
             }

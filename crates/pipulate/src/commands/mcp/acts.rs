@@ -97,7 +97,7 @@ pub(super) async fn act(
             },
             () = tokio::time::sleep(PULSE) => progress.tell(&last).await,
             () = client.ct.cancelled() => {
-                return Err(ErrorData::internal_error("the client gave up; what was begun goes on", None));
+                return Err(ErrorData::internal_error("the client cancelled; what was started continues", None));
             }
         }
     }

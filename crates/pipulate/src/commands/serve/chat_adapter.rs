@@ -33,9 +33,7 @@ impl Chat for Home {
             Place::Unasked(asked) if asked.to_string() == host => {
                 llm_session::allow(&context, &asked).map_err(told)
             }
-            Place::Unasked(_) => {
-                Err("pipulate.toml names another Ollama by now; reload this page".to_owned())
-            }
+            Place::Unasked(_) => Err("pipulate.toml now names another Ollama; reload this page".to_owned()),
         }
     }
 
