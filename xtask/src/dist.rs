@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
+use crate::prepare::rust;
 use crate::{licenses, run, say, suite};
 use source::Source;
 use tools::Tools;
@@ -132,6 +133,7 @@ impl Build {
         maturin.arg("build").arg("--out").arg(folder).current_dir(source).env("CARGO_TARGET_DIR", &built);
         let built = match self {
             Self::Release { target } => {
+                rust::standard_library(target)?;
                 maturin.args(["--release", "--target", target]);
                 if target.contains("-linux-gnu") {
                     maturin.args(["--zig", "--compatibility", GLIBC]);

@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::prepare::python;
+use crate::prepare::{python, rust};
 use crate::{run, say};
 
 /// The oldest macOS that the program starts on.
@@ -89,7 +89,7 @@ impl Tools {
     /// Installs missing tools.
     fn prepare() -> Result<Self> {
         for (processor, _) in PROCESSORS {
-            standard_library(&triple(processor))?;
+            rust::standard_library(&triple(processor))?;
         }
         let interpreter = python::interpreter().context("Python 3.10 or later is needed")?;
         let zig = python::tool(run::root(), &interpreter, ZIG)?.join("ziglang/zig");
@@ -146,21 +146,6 @@ impl Tools {
         let cache = self.bin.join("zig-cache");
         command.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache)
     }
-}
-
-/// Installs Rust's standard library for a target with rustup if it is missing.
-fn standard_library(triple: &str) -> Result<()> {
-    let sysroot = run::output(run::program("rustc").args(["--print", "sysroot"]))?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    if sysroot.join("lib/rustlib").join(triple).join("lib").is_dir() {
-        return Ok(());
-    }
-    ensure!(
-        run::find("rustup").is_some(),
-        "Rust's standard library for {triple} is missing in {}, and there is no rustup to install it",
-        sysroot.display()
-    );
-    run::check(run::program("rustup").args(["target", "add", triple]))
 }
 
 /// Writes only a changed text: cargo compares file times.

@@ -9,6 +9,7 @@ mod debian;
 mod model;
 pub(crate) mod npm;
 pub(crate) mod python;
+pub(crate) mod rust;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

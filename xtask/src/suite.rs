@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{prepare, run, say};
 
@@ -49,20 +49,25 @@ pub(crate) fn run(quick: bool, args: &[OsString], skips: &Skips) -> Result<ExitC
     if !args.iter().any(|arg| names_a_package(&arg.to_string_lossy())) {
         runner.arg("--workspace");
     }
-    let list = std::env::temp_dir().join(format!("pipulate-skips-{}", std::process::id()));
-    let status = run::status(runner.args(args).env("PIPULATE_TEST_SKIPS", &list))?;
-    let skipped = std::fs::read_to_string(&list).unwrap_or_default();
-    let _never_there = std::fs::remove_file(&list);
-    skipped.lines().for_each(|line| say::progress(&format!("skipped: {line}")));
-    let denied = skips.denied(&skipped);
-    if denied > 0 {
-        say::progress(&format!("error: {denied} tests were skipped for what this machine must not lack"));
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
+    skips.run(runner.args(args))
 }
 
 impl Skips {
+    /// Runs the tests, prints what was skipped, and fails if that is not allowed; else the exit code is the runner's.
+    fn run(&self, runner: &mut Command) -> Result<ExitCode> {
+        let list = tempfile::NamedTempFile::new().context("could not make the list of skipped tests")?;
+        let status = run::status(runner.env("PIPULATE_TEST_SKIPS", list.path()))?;
+        let skipped =
+            std::fs::read_to_string(list.path()).context("could not read the list of skipped tests")?;
+        skipped.lines().for_each(|line| say::progress(&format!("skipped: {line}")));
+        let denied = self.denied(&skipped);
+        if denied > 0 {
+            say::progress(&format!("error: {denied} tests were skipped for what this machine must not lack"));
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
+    }
+
     /// The number of skips on a list that are not allowed. Its lines are `PACKAGE TEST`, the
     /// lack and details.
     fn denied(&self, list: &str) -> usize {
@@ -126,7 +131,28 @@ fn names_a_package(arg: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::ExitCode;
+
+    use anyhow::Result;
+
     use super::{Skips, names_a_package};
+    use crate::run;
+
+    #[test]
+    fn a_run_whose_tests_pass_fails_for_a_skip_that_is_not_allowed() -> Result<()> {
+        // A skip as `tests/it/support/ledger.rs` writes it.
+        let skip = r#"printf 'pipulate a::b\troot\tonly root can\n' >>"$PIPULATE_TEST_SKIPS""#;
+        let run = |may_lack: &[&str], script: &str| {
+            let may_lack = may_lack.iter().map(ToString::to_string).collect();
+            Skips { deny_skips: true, may_lack }.run(run::program("sh").args(["-c", script]))
+        };
+        assert_eq!(run(&[], skip)?, ExitCode::FAILURE);
+        assert_eq!(run(&["disks"], skip)?, ExitCode::FAILURE);
+        assert_eq!(run(&["root"], skip)?, ExitCode::SUCCESS);
+        assert_eq!(run(&[], "true")?, ExitCode::SUCCESS, "nothing was skipped");
+        assert_eq!(run(&["root"], &format!("{skip}; exit 100"))?, ExitCode::from(100), "the runner's own");
+        Ok(())
+    }
 
     #[test]
     fn a_skip_is_denied_unless_the_machine_may_lack_what_it_names() {
