@@ -105,11 +105,13 @@ impl Installer {
         let command = match self {
             // Packages outside of the lock file stay: pip, and manually installed ones.
             Self::Uv(uv) if job.requirements.is_locked() => uv_project_command(uv, job.around, job.venv)
-                .args(["sync", "--inexact", "--compile-bytecode", "--python"])
-                .arg(job.python),
-            Self::Uv(uv) => uv_command(uv, job.around)
-                .args(["pip", "install", "--compile-bytecode", "--python"])
+                .args(["sync", "--inexact", "--python"])
                 .arg(job.python)
+                .args(job.compile.then_some("--compile-bytecode")),
+            Self::Uv(uv) => uv_command(uv, job.around)
+                .args(["pip", "install", "--python"])
+                .arg(job.python)
+                .args(job.compile.then_some("--compile-bytecode"))
                 .args(given_links(job))
                 // Otherwise uv would install into another environment.
                 .env_remove("VIRTUAL_ENV")
@@ -117,6 +119,7 @@ impl Installer {
             Self::Pip => Command::new(job.python)
                 .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"])
                 .args(["--progress-bar", "off"])
+                .args((!job.compile).then_some("--no-compile"))
                 .env("PIP_USER", "0")
                 .env_remove("PYTHONHOME")
                 // Packages found there would count as installed.
@@ -136,6 +139,8 @@ pub(crate) struct Job<'a> {
     pub python: &'a Path,
     pub version: Version,
     pub requirements: &'a Requirements,
+    /// As [`SetupRequest::compile`](crate::setup::SetupRequest::compile).
+    pub compile: bool,
 }
 
 impl Job<'_> {

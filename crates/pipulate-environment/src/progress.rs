@@ -15,10 +15,10 @@ pub enum InstallProgress {
     Prepared { count: usize },
     /// That many packages are being written to the environment.
     Writing { total: usize },
-    /// That many packages were written to the environment. uv now compiles them, which takes longer than
-    /// everything else.
+    /// That many packages were written to the environment. If uv is to compile them, it does so now, which takes longer
+    /// than everything else.
     Installed { count: usize },
-    /// That many files were compiled, so that the first start need not do it.
+    /// That many files were compiled.
     Compiled { files: usize },
     /// A requested package was already there.
     Present { name: String },

@@ -45,6 +45,9 @@ pub struct SetupRequest<'a> {
     /// JupyterLab is one of the services, so it is needed even if it isn't listed.
     pub jupyter: bool,
     pub mode: Mode,
+    /// Whether to compile every installed file to bytecode now. Otherwise Python compiles each module at its first
+    /// import, which is sooner for a `start` that waits for services.
+    pub compile: bool,
     /// A running service of this home may have loaded packages: none is replaced then.
     pub home_is_alive: bool,
     /// Our own program, for the two bare words: the first of these files that exists.

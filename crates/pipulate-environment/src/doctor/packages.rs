@@ -121,6 +121,7 @@ fn drift(examination: &Examination) -> Vec<Drift> {
         project_name: config.name.as_deref().unwrap_or_default(),
         jupyter: config.has_jupyter(),
         mode: Mode::Automatic,
+        compile: false,
         home_is_alive: examination.alive,
         programs: std::slice::from_ref(&examination.exe),
         around: &examination.session.surroundings,

@@ -48,6 +48,7 @@ impl Work<'_, '_> {
                     python: &python,
                     version: made.version,
                     requirements: wanted,
+                    compile: self.compiles(),
                 };
                 self.install_all(&job, how)
             }
@@ -103,8 +104,14 @@ impl Work<'_, '_> {
             python: &seen.root.join("bin/python"),
             version: made.version,
             requirements: &wanted.only(packages),
+            compile: self.compiles(),
         };
         self.install_packages(&job, How::OnlyAdding).is_ok()
+    }
+
+    /// Where Python was told not to keep what it compiles, every start would compile everything.
+    fn compiles(&self) -> bool {
+        self.request.compile || self.request.around.variable("PYTHONDONTWRITEBYTECODE").is_some()
     }
 
     fn install_all(&mut self, job: &Job<'_>, how: How) -> Result<Done, SetupWarning> {

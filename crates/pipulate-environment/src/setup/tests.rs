@@ -67,6 +67,7 @@ impl Home {
             project_name: "my project",
             jupyter: false,
             mode,
+            compile: mode != Mode::Automatic,
             home_is_alive: self.alive,
             programs: &self.programs,
             around: &self.around,
@@ -360,6 +361,7 @@ fn uv_is_fetched_into_the_users_cache_and_installs() {
     let mut home = Home::new("six\n");
     home.around = Surroundings::of_this_process()
         .without("PIPULATE_PYTHON")
+        .without("PYTHONDONTWRITEBYTECODE")
         .with("PIP_CONFIG_FILE", "/dev/null")
         // Not the user's own, and kept between runs.
         .with("UV_CACHE_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-cache/uv"))
@@ -376,8 +378,20 @@ fn uv_is_fetched_into_the_users_cache_and_installs() {
     assert!(home.folder.path().join("cache/uv/bin/uv").exists());
     assert!(!home.venv().join("bin/uv").exists(), "never into the venv");
     assert!(home.venv().join("bin/pip").exists(), "an ordinary venv has pip");
-    let six =
-        Command::new(&report.python).args(["-c", "import six"]).output(std::time::Duration::from_secs(60));
-    assert_eq!(six.unwrap().end, End::Code(0));
+    let compiled = |home: &Home| {
+        let cache = crate::venv::site_packages(&home.venv()).pop().unwrap().join("__pycache__");
+        let files = fs::read_dir(cache).into_iter().flatten().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("six.")).count()
+    };
+    assert_eq!(compiled(&home), 0, "a start waits for no compiler");
+    let six = Command::new(&report.python).args(["-c", "import six"]).env_remove("PYTHONDONTWRITEBYTECODE");
+    assert_eq!(six.output(std::time::Duration::from_secs(60)).unwrap().end, End::Code(0));
+    assert_eq!(compiled(&home), 1, "Python compiles what it imports");
+    home.set_up(Mode::Recreate).0.unwrap();
+    assert_eq!(compiled(&home), 1, "a set-up that is asked for compiles all");
+    fs::remove_dir_all(home.venv()).unwrap();
+    home.around = home.around.clone().with("PYTHONDONTWRITEBYTECODE", "1");
+    home.start();
+    assert_eq!(compiled(&home), 1, "and so does a start where Python would not");
     assert!(crate::uv::at_hand(&home.around).unwrap().program.starts_with(home.folder.path()));
 }

@@ -56,7 +56,8 @@ pub(crate) fn failed(context: &Context, report: &SetupReport) -> Option<Failure>
 /// There is no usable Python.
 pub(crate) fn prepare(context: &Context, config: &Config, mode: Mode) -> Result<SetupReport, Failure> {
     let name = context.project.name();
-    let request = request(context, config, &name, mode);
+    // Only a set-up that was asked for has the time: what is started compiles what it imports.
+    let request = SetupRequest { compile: mode != Mode::Automatic, ..request(context, config, &name, mode) };
     let report = match attempt(context, &request) {
         Err(SetupError::Refused(Refusal::Managed { manager })) => {
             managed::install(context, manager)?;
@@ -113,6 +114,7 @@ pub(crate) fn request<'a>(
         project_name: name,
         jupyter: config.has_jupyter(),
         mode,
+        compile: false,
         home_is_alive: may_use_packages(context),
         programs: &context.programs,
         around: &context.project.around,

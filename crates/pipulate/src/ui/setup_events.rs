@@ -60,9 +60,7 @@ fn describe(step: &InstallProgress) -> String {
         InstallProgress::Building { name } => format!("building {name}"),
         InstallProgress::Prepared { count } => format!("{} fetched", counted(*count, "package")),
         InstallProgress::Writing { total } => format!("writing {}", counted(*total, "package")),
-        InstallProgress::Installed { count } => {
-            format!("{} installed, compiling", counted(*count, "package"))
-        }
+        InstallProgress::Installed { count } => format!("{} installed", counted(*count, "package")),
         InstallProgress::Compiled { files } => format!("{} compiled", counted(*files, "file")),
         InstallProgress::Present { name } => format!("{name} is there already"),
     }
