@@ -17,6 +17,7 @@ pub mod reaper;
 pub mod signals;
 pub mod spawn;
 pub mod table;
+pub mod users;
 pub mod watch;
 
 mod entry;

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::os;
 use crate::socket::Endpoint;
+use crate::users::user_name;
 
 const ROOT: u32 = 0;
 
@@ -72,18 +73,6 @@ fn is_from_windows(client: SocketAddr, server: SocketAddr) -> bool {
     os::is_beside_windows() && is_open()
 }
 
-/// Returns the number of a user, given as a name or as a number.
-pub fn user_number(user: &str) -> Option<u32> {
-    let named = || nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw());
-    user.parse().ok().or_else(named)
-}
-
-/// Returns the name of a user, or the number if there is no name.
-pub fn user_name(user: u32) -> String {
-    let named = nix::unistd::User::from_uid(user.into()).ok().flatten();
-    named.map_or_else(|| user.to_string(), |user| user.name)
-}
-
 fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -116,13 +105,6 @@ mod tests {
             assert_eq!(ends(), Endpoint { user: Some(own_user()), is_established: false });
             assert_eq!(admit_stream(&server), Ok(()), "{address}");
         }
-    }
-
-    #[test]
-    fn users_are_known_by_name_and_number() {
-        assert_eq!((user_number("root"), user_number("4711")), (Some(0), Some(4711)));
-        assert_eq!(user_number("no such user"), None);
-        assert_eq!((user_name(0).as_str(), user_name(4_000_000).as_str()), ("root", "4000000"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use nix::unistd::{Gid, Group, Uid, User};
 use pipulate_core::project::AbsPath;
+use pipulate_process::users;
 use pipulate_store::home;
 
 use crate::error::{Failure, FailureKind};
@@ -35,16 +35,8 @@ pub(super) fn is_writable_by_others(path: &Path) -> bool {
     let Ok(meta) = fs::symlink_metadata(path) else { return false };
     let mode = meta.permissions().mode();
     !meta.is_symlink()
-        && (mode & 0o002 != 0 || (mode & 0o020 != 0 && (!is_private_group(meta.gid()) || has_acl(path))))
-}
-
-/// A group with the user's own name has no other members: distributions create one for each user.
-fn is_private_group(gid: u32) -> bool {
-    let user = User::from_uid(Uid::effective()).ok().flatten();
-    let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
-    user.zip(group).is_some_and(|(user, group)| {
-        user.name == group.name && group.mem.iter().all(|member| *member == user.name)
-    })
+        && (mode & 0o002 != 0
+            || (mode & 0o020 != 0 && (!users::is_own_private_group(meta.gid()) || has_acl(path))))
 }
 
 /// With an access control list, the group's bits are the most that its entries may allow.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pipulate_core::layout::Layout;
 use pipulate_process::peers::{self, Stranger};
+use pipulate_process::users;
 use pipulate_store::token;
 use pipulate_web::server::Admission;
 use pipulate_web::sign::{KeySource, Token};
@@ -23,7 +24,7 @@ pub(super) fn admission(context: &Context) -> Admission {
     let users = context.config_or_warning().map_or(&[][..], |config| &config.web_users);
     let mut guests = Vec::new();
     for user in users {
-        match peers::user_number(user) {
+        match users::user_number(user) {
             Some(number) => guests.push(number),
             None => context
                 .printer
@@ -45,7 +46,7 @@ fn refusal(stranger: Stranger) -> String {
     let why = format!("a connection was refused: it came from {stranger}");
     match stranger {
         Stranger::User(user) => {
-            let user = peers::user_name(user);
+            let user = users::user_name(user);
             format!(
                 "{why}; to let that user's programs in, such as a reverse proxy, add \"{user}\" to [web] users in pipulate.toml and restart this app"
             )
