@@ -86,6 +86,24 @@ fn canonical() -> String {
 }
 
 #[test]
+fn the_package_is_built_from_the_files_it_lists_and_by_their_own_lock() {
+    let flake = evaluated(&mut evaluation());
+    let package = &flake["packages"]["x86_64-linux"];
+    assert_eq!(package["lock"], format!("{}/Cargo.lock", canonical()));
+    let lock = std::fs::read_to_string(package["lock"].as_str().unwrap()).unwrap();
+    assert!(!lock.contains("\"git+"), "a crate from git needs a hash in flake.nix");
+    let sources = tempfile::tempdir().unwrap();
+    for listed in package["src"].as_array().unwrap() {
+        let listed = std::path::Path::new(listed.as_str().unwrap());
+        std::os::unix::fs::symlink(listed, sources.path().join(listed.file_name().unwrap())).unwrap();
+    }
+    // A workspace that is complete, and whose lock needs no change.
+    let mut cargo = run::command(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--offline", "--format-version", "1"]);
+    run::output(cargo.current_dir(sources.path())).expect(0);
+}
+
+#[test]
 fn a_package_that_nixpkgs_no_longer_has_fails_the_evaluation_by_its_name() {
     let mut flake = evaluation();
     let flake = evaluated(flake.env("PIPULATE_TEST_WITHOUT", "nothing"));
