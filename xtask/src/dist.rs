@@ -1,8 +1,7 @@
 //! `target/dist/`: packages for users without Rust. A wheel, an sdist, a tarball, and their checksums.
 //!
 //! The sdist comes first, and the wheel is built from the unpacked sdist: a missing file fails here.
-//! maturin builds and packs, zig links: the program then needs no newer glibc than the wheel
-//! declares, which maturin checks.
+//! maturin builds and packs, zig links. On Linux the program is static, with musl, and runs on any distribution.
 
 mod source;
 mod tools;
@@ -22,7 +21,7 @@ use tools::Tools;
 /// The options of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// A target of the program; this machine's by default
+    /// A target of the program; by default this machine's, static on Linux
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
     /// As the tests' own program is built: not optimized, for this machine only, under target/dist-quick
@@ -33,8 +32,11 @@ pub(crate) struct Options {
     test: bool,
 }
 
-/// The oldest glibc that the wheel runs with; maturin checks that no symbol is newer.
+/// The oldest glibc that a program which is linked with it runs with; maturin checks that no symbol is newer.
 const GLIBC: &str = "manylinux_2_17";
+
+/// Where a static program runs: with any glibc that installers know, and with musl.
+const ANYWHERE: [&str; 2] = [GLIBC, "musllinux_1_1"];
 
 /// How the program is built.
 enum Build {
@@ -52,7 +54,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let (folder, build) = match options.quick {
         true => ("target/dist-quick", Build::Quick),
         false => {
-            let target = options.target.clone().map_or_else(licenses::host, Ok)?;
+            let target = match &options.target {
+                Some(target) => target.clone(),
+                None => licenses::host()?.replace("-linux-gnu", "-linux-musl"),
+            };
             ("target/dist", Build::Release { target })
         }
     };
@@ -97,7 +102,8 @@ fn make(folder: &Path, build: &Build) -> Result<Vec<PathBuf>> {
     let work = stage(folder);
     let _none_yet = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
-    let licenses = licenses::write(build.target())?;
+    let zig = build.target().filter(|target| target.contains("-linux-")).map(|_| tools.zig()).transpose()?;
+    let licenses = licenses::write(build.target(), zig.as_deref())?;
     let source = Source::stage(&work.join("source"), &licenses)?;
     say::progress("sdist");
     run::output(tools.maturin().arg("sdist").arg("--out").arg(folder).current_dir(source.folder()))?;
@@ -138,7 +144,7 @@ impl Build {
                 if target.contains("-linux-gnu") {
                     maturin.args(["--zig", "--compatibility", GLIBC]);
                 } else if target.contains("-linux-musl") {
-                    maturin.arg("--zig");
+                    maturin.args(["--zig", "--compatibility"]).args(ANYWHERE);
                 }
                 built.join(target).join("release")
             }

@@ -33,20 +33,24 @@ pub(crate) struct Options {
 /// # Errors
 /// A part has no license text, or something could not be read or written.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let file = write(options.target.as_deref())?;
+    let file = write(options.target.as_deref(), None)?;
     say::result(&file.display().to_string());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the file for a target, or for this machine if `None`, and returns its path.
+/// Writes the file for a target, or for this machine if `None`, and returns its path. `zig` is the folder of zig
+/// if that links the program.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn write(target: Option<&str>) -> Result<PathBuf> {
+pub(crate) fn write(target: Option<&str>, zig: Option<&Path>) -> Result<PathBuf> {
     let target = target.map_or_else(host, |target| Ok(target.to_owned()))?;
     let mut parts = linked_crates(&metadata(&target)?)?;
     parts.extend(vendored(run::root())?);
     parts.push(standard_library()?);
+    if let Some(zig) = zig {
+        parts.extend(linked_by_zig(zig, &target)?);
+    }
     let folder = run::root().join("target/dist");
     fs::create_dir_all(&folder).context("could not make target/dist")?;
     let file = folder.join("THIRD-PARTY-LICENSES.txt");
@@ -210,6 +214,26 @@ fn standard_library() -> Result<Part> {
         home: "https://github.com/rust-lang/rust".to_owned(),
         texts: vec![plain(&read(&docs.join("COPYRIGHT-library.html"))?)],
     })
+}
+
+/// The libraries of zig that are linked into a program; the C library only where it is linked statically.
+fn linked_by_zig(zig: &Path, target: &str) -> Result<Vec<Part>> {
+    let libraries = [
+        ("musl", "MIT", "https://musl.libc.org", "lib/libc/musl/COPYRIGHT"),
+        ("libunwind", "Apache-2.0 WITH LLVM-exception", "https://llvm.org", "lib/libunwind/LICENSE.TXT"),
+        ("compiler_rt", "MIT", "https://ziglang.org", "LICENSE"),
+    ];
+    let linked = libraries.into_iter().filter(|(name, ..)| *name != "musl" || target.ends_with("-musl"));
+    let part = |(name, license, home, text): (&str, &str, &str, &str)| {
+        Ok(Part {
+            name: name.to_owned(),
+            version: "of zig".to_owned(),
+            license: license.to_owned(),
+            home: home.to_owned(),
+            texts: vec![read(&zig.join(text))?],
+        })
+    };
+    linked.map(part).collect()
 }
 
 /// The approximate text of an HTML page: without tags and with the four escaped characters.

@@ -43,6 +43,16 @@ impl Tools {
         Ok(Self { bin })
     }
 
+    /// Returns the folder of zig and of what it links into a program.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub(super) fn zig(&self) -> Result<PathBuf> {
+        let ask = ["-c", "import ziglang; print(ziglang.__path__[0])"];
+        let said = run::output(python::python(&self.bin.join("python")).args(ask))?.stdout;
+        Ok(PathBuf::from(String::from_utf8_lossy(&said).trim()))
+    }
+
     /// maturin, which finds zig beside it; both keep their files below `target/`.
     pub(super) fn maturin(&self) -> Command {
         let mut maturin = run::program(self.bin.join("maturin"));

@@ -66,3 +66,19 @@ fn vendored_files_bring_their_licenses() {
     let names: Vec<&str> = vendored.iter().map(|part| part.name.as_str()).collect();
     assert_eq!(names, ["htmx.org", "@picocss/pico"]);
 }
+
+#[test]
+fn what_zig_links_is_listed_and_the_c_library_only_where_it_is_linked_statically() -> anyhow::Result<()> {
+    let zig = tempfile::tempdir()?;
+    for text in ["lib/libc/musl/COPYRIGHT", "lib/libunwind/LICENSE.TXT", "LICENSE"] {
+        let file = zig.path().join(text);
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(file, text)?;
+    }
+    let names = |target: &str| -> Result<Vec<String>> {
+        Ok(linked_by_zig(zig.path(), target)?.into_iter().map(|part| part.name).collect())
+    };
+    assert_eq!(names("x86_64-unknown-linux-gnu")?, ["libunwind", "compiler_rt"]);
+    assert_eq!(names("x86_64-unknown-linux-musl")?, ["musl", "libunwind", "compiler_rt"]);
+    Ok(())
+}
