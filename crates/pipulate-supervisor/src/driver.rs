@@ -320,7 +320,7 @@ impl Driver {
         let policy = policy(&self.spec);
         self.machine = Machine::adopted(policy, random()?, was_up, past_of(earlier), Instant::now());
         if seen.is_none() {
-            self.record.main_ended(End::Unknown);
+            self.record.main_ended(End::Unknown, false);
         }
         self.tell(Event::MainEnded(seen.map_or(End::Unknown, end_of)));
         if is_wanted {
@@ -383,7 +383,7 @@ impl Driver {
             }
         }
         self.look_for_an_answer();
-        self.record.main_ended(end);
+        self.record.main_ended(end, self.tree.stop.is_running());
         self.look_who_has_the_port();
         let sockets = Sockets { tree: &self.tree, layout: self.home.layout() };
         let is_taken = |port| !ports::is_free(port) && !sockets.hold(port);

@@ -105,7 +105,8 @@ impl History {
                 EventKind::Started
             }
             ENDED => {
-                let is_asked = self.stopping.contains(&service);
+                // Without the field in logs of earlier versions.
+                let is_asked = fields.contains("asked=true") || self.stopping.contains(&service);
                 EventKind::Ended { code: number("code="), signal: number("signal="), is_asked }
             }
             _ => {
@@ -174,6 +175,8 @@ mod tests {
             "ice=web\n",
             "2026-11-30T23:00:06Z  INFO service=web state=\"stopping\"\n",
             "2026-11-30T23:00:07Z  INFO its main process ended service=web signal=15\n",
+            "2026-11-30T23:00:07Z  INFO started service=web pid=44\n",
+            "2026-11-30T23:00:08Z  INFO its main process ended service=web signal=15 asked=true\n",
         ]);
         history.refresh(&layout);
         history.refresh(&layout);
@@ -185,6 +188,8 @@ mod tests {
             (4, EventKind::Started),
             (5, EventKind::Saved("a service=b.py, c.py".to_owned())),
             (7, ended(None, Some(15), true)),
+            (7, EventKind::Started),
+            (8, ended(None, Some(15), true)),
         ];
         assert_eq!(seen, expected);
 
@@ -193,6 +198,6 @@ mod tests {
         fs::write(layout.supervisor_log(), "2026-11-30T23:00:08Z  INFO started service=web pid=44\n")
             .unwrap();
         history.refresh(&layout);
-        assert_eq!(history.events().count(), 6);
+        assert_eq!(history.events().count(), 8);
     }
 }

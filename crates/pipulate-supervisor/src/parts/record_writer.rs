@@ -237,14 +237,15 @@ impl RecordWriter {
         (self.record.port, self.record.log_start) = (port, log_start);
     }
 
-    /// Notes how the main process ended.
-    pub(crate) fn main_ended(&mut self, end: End) {
+    /// Notes how the main process ended. `is_asked`: in a stop, whose state is not written if it takes no time.
+    pub(crate) fn main_ended(&mut self, end: End, is_asked: bool) {
         let (code, signal) = match end {
             End::Code(code) => (Some(code), None),
             End::Signal(signal) => (None, Some(signal)),
             End::TimedOut | End::Unknown => (None, None),
         };
-        tracing::info!(service = %self.record.service, code, signal, "{ENDED}");
+        let asked = is_asked.then_some(true);
+        tracing::info!(service = %self.record.service, code, signal, asked, "{ENDED}");
         self.record.last_exit = Some(LastExit { code, signal, at: Timestamp::now() });
     }
 
