@@ -100,6 +100,8 @@ fn a_long_run_shows_how_far_it_is_and_a_reload_shows_it_again() {
     browser.open(&address(&project, "/"));
     browser.measure("document.querySelector('button').click()");
     browser.wait_for_text(".step:last-of-type", "Step 2 of 2: The long part");
+    let shown = "[...document.querySelectorAll('.step')].filter(step => step.checkVisibility()).length";
+    holds("one sentence to be seen", || browser.measure(shown) == 1);
     let seconds = |browser: &mut Browser| browser.text(".step:last-of-type");
     let before = seconds(&mut browser);
     holds("the time to go on", || seconds(&mut browser) != before);

@@ -114,9 +114,10 @@ async def result(id: str, what: str):
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; accent-color: #2456a6; }
 main { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; display: flex; flex-direction: column; gap: 1rem; }
-form, label { display: grid; gap: 1rem; justify-items: start; } label { gap: .25rem; }
-input, select, textarea, button { font: inherit; padding: .4rem .7rem; } textarea { width: 100%; }
-strong, [aria-invalid] { color: light-dark(#a3201d, #ff9d96); } [aria-invalid] { border-color: currentcolor; }
+form, label { display: grid; gap: 1rem; justify-items: start; grid-template-columns: minmax(0, 36rem); } label { gap: .25rem; justify-self: stretch; }
+input, select, textarea, button { font: inherit; padding: .4rem .7rem; } textarea { width: 100%; box-sizing: border-box; }
+button { background: #2456a6; color: #fff; border: 0; border-radius: .3rem; cursor: pointer; }
+strong, [aria-invalid] { color: light-dark(#a3201d, #ff9d96); } [aria-invalid] { border: 1px solid; }
 iframe { order: 1; width: 100%; height: 70vh; border: 0; background: #fff; border-radius: .4rem; }
 nav { display: flex; flex-wrap: wrap; gap: 1rem; }
 """

@@ -1201,7 +1201,8 @@ body{display:flex;flex-direction:column;margin:0;font:16px/1.5 system-ui,sans-se
 body>div{overflow-x:auto}pre{margin:.5em 0;font-size:14px;white-space:pre-wrap}img,svg{max-width:100%}
 table{border-collapse:collapse;margin:.5em 0;font-size:14px}td,th{padding:.25em .6em;text-align:right}
 tbody tr:nth-child(odd){background:#f4f6f8}.error{color:#a3201d}pre.error{border-left:3px solid;padding-left:.8em}
-.anchor-link,body>div:first-of-type h1:first-child{display:none}</style>
+.anchor-link,body>div:first-of-type h1:first-child{display:none}
+@media(prefers-color-scheme:dark){body{padding:0 1rem}}</style>
 <script>new ResizeObserver(()=>parent.postMessage(document.documentElement.offsetHeight,"*"))
 .observe(document.documentElement)</script>"""
 
@@ -1280,12 +1281,15 @@ def as_it_goes(run, page, links):
 
     async def pieces():
         head, foot = to_xml(page).split(PROGRESS)
-        yield f"{head}<style>.step:not(:last-of-type){{display:none}}</style>"
-        last = None
+        yield head
+        last, number = None, 0
         async for _ in run.watch():
             if (sentence := run.progress()) != last:
-                last = sentence
-                yield f'<span class="step">{html.escape(sentence)}</span>\n'
+                last, number = sentence, number + 1
+                # Not by `:last-of-type`, which fits nothing before a page is complete.
+                hidden = f"<style>#step-{number - 1}{{display:none}}</style>"
+                shown = f'<span class="step" id="step-{number}">{html.escape(sentence)}</span>'
+                yield f"{hidden}{shown}\n"
         yield to_xml(links(run)) + foot
 
     return StreamingResponse(pieces(), media_type="text/html", headers=AS_IT_COMES)
