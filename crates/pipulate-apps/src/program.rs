@@ -5,8 +5,28 @@ const PROGRAM: &str = include_str!("../python/app.py");
 /// The program for a notebook, whose path is relative to the project.
 pub(crate) fn program(title: &str, notebook: &str, restart: &str) -> String {
     let literal = serde_json::Value::from(notebook).to_string();
-    let text = PROGRAM.replace("__RESTART__", restart).replace("\"__NOTEBOOK__\"", &literal);
-    text.replace("__NOTEBOOK__", &in_comment(notebook)).replace("__TITLE__", &in_comment(title))
+    let (title, notebook) = (in_comment(title), in_comment(notebook));
+    filled([
+        ("__RESTART__", restart),
+        ("\"__NOTEBOOK__\"", &literal),
+        ("__NOTEBOOK__", &notebook),
+        ("__TITLE__", &title),
+    ])
+}
+
+/// Fills the places in one pass: a value may contain the name of a place.
+fn filled(values: [(&str, &str); 4]) -> String {
+    let (mut text, mut rest) = (String::new(), PROGRAM);
+    let next = |rest: &str| {
+        let found = values.iter().filter_map(|(place, value)| Some((rest.find(place)?, *place, *value)));
+        found.min_by_key(|(at, _, _)| *at)
+    };
+    while let Some((at, place, value)) = next(rest) {
+        text.push_str(&rest[..at]);
+        text.push_str(value);
+        rest = &rest[at + place.len()..];
+    }
+    text + rest
 }
 
 /// The notebook that a program shows, parsed from its text; the owner may have changed the quotes.
@@ -36,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_program_says_which_notebook_it_shows() {
-        for path in ["analysis.ipynb", "sub dir/a\"b\\c.ipynb", "größe.ipynb"] {
+        let places = "__TITLE__ __RESTART__ __NOTEBOOK__.ipynb";
+        for path in ["analysis.ipynb", "sub dir/a\"b\\c.ipynb", "größe.ipynb", places] {
             assert_eq!(notebook_of(&program("T", path, "x")).as_deref(), Some(path));
         }
         assert_eq!(notebook_of("import os\nNOTEBOOK = 'a.ipynb'\n").as_deref(), Some("a.ipynb"));
