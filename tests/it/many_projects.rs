@@ -237,6 +237,25 @@ fn a_project_that_was_deleted_while_it_runs_is_told_of_and_ended() {
 }
 
 #[test]
+fn records_that_were_moved_away_while_it_runs_hide_nothing() {
+    let user = only_a_worker();
+    user.start(&[]);
+    let worker = Process::of(&user.service("worker")["pid"]);
+    // As a file manager does that moves to the trash.
+    fs::rename(user.path(".pipulate"), user.home().join("trash")).unwrap();
+    let status = user.run(&["status"]).expect(4);
+    assert!(status.stderr.contains("while it ran"), "{}", status.stderr);
+    let started = user.run(&["start"]).expect(1);
+    assert!(started.stderr.contains("worker runs already"), "{}", started.stderr);
+    assert!(worker.lives());
+
+    let stopped = user.run(&["stop"]).expect(0);
+    assert!(stopped.stdout.contains("Stopped worker"), "{}", stopped.stdout);
+    assert!(!worker.lives());
+    holds("the end of everything", || user.processes().is_empty());
+}
+
+#[test]
 fn a_project_may_be_called_anything() {
     let user = only_a_worker();
     let names: [Vec<u8>; 6] = [

@@ -148,6 +148,11 @@ pub fn holds_deleted(pid: Pid, path: &Path) -> bool {
     os::holds_deleted(pid, path)
 }
 
+/// True if it has a file open with this path's name that is not the file at the path now.
+pub fn holds_another(pid: Pid, path: &Path) -> bool {
+    os::holds_another(pid, path)
+}
+
 /// True if it ignores SIGHUP, as under `nohup`.
 pub fn ignores_hangup(pid: Pid) -> bool {
     os::ignores_hangup(pid)
@@ -185,5 +190,26 @@ mod tests {
         assert!(is_ours_by_user(me));
         assert!(arguments(me)[0].to_string_lossy().contains("pipulate_process"));
         assert!(entry(Pid::new(i32::MAX).unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_or_replaced_while_open_is_another_one() {
+        let me = Pid::new(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (here, away) = (folder.path().join("here"), folder.path().join("away"));
+        fs::create_dir(&here).unwrap();
+        let path = here.join("worker.lock");
+        assert!(!holds_another(me, &path));
+        let _open = fs::File::create(&path).unwrap();
+        assert!(!holds_another(me, &path), "it is the file at that path");
+        assert!(!holds_another(me, &here.join("other.lock")), "it has another name");
+        fs::rename(&here, &away).unwrap();
+        assert!(holds_another(me, &path), "no file is at that path");
+        assert!(!holds_another(me, &away.join("worker.lock")));
+        fs::create_dir(&here).unwrap();
+        fs::write(&path, "").unwrap();
+        assert!(holds_another(me, &path), "a new file is at that path");
+        fs::remove_dir_all(&away).unwrap();
+        assert!(holds_another(me, &path), "it was deleted after that");
     }
 }

@@ -45,12 +45,17 @@ pub struct Tree {
     pub left: Vec<Named>,
 }
 
-/// Returns supervisors of a project whose locks were deleted with `.pipulate` while they ran: no file on disk
-/// names them any more. Reads the whole process table.
+/// Returns supervisors of a project whose locks were deleted or moved away with `.pipulate` while they ran: no
+/// file in the project names them any more. Reads the whole process table.
 pub fn lost_supervisors(layout: &Layout) -> Vec<(ServiceName, Pid)> {
     let project = layout.project_id();
     let ours = supervisors().into_iter().filter(|(marker, _)| marker.project == project);
-    let lost = ours.filter(|(marker, pid)| table::holds_deleted(*pid, &layout.lock(&marker.service)));
+    // Those of a project that was moved as a whole work in its new folder, with their lock.
+    let works_here = |pid| table::working_directory(pid).is_some_and(|folder| folder == **layout.root());
+    let lost = ours.filter(|(marker, pid)| {
+        let lock = layout.lock(&marker.service);
+        table::holds_deleted(*pid, &lock) || (works_here(*pid) && table::holds_another(*pid, &lock))
+    });
     lost.map(|(marker, pid)| (marker.service, pid)).collect()
 }
 

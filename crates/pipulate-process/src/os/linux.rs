@@ -13,8 +13,8 @@ use std::time::Duration;
 use pipulate_core::identity::{Host, Pid, ProcessIdentity};
 use rustix::process as sys;
 
-pub(crate) use super::proc_files::is_ending;
 use super::proc_files::{self, Stat, read};
+pub(crate) use super::proc_files::{holds_another, is_ending};
 use crate::command::End;
 use crate::entry::{Entry, RunState};
 use crate::socket::{Endpoint, Listener};

@@ -229,6 +229,12 @@ pub(crate) fn holds_deleted(pid: Pid, path: &Path) -> bool {
     open_files(pid).any(|(file, _)| file.path == path && Some(file.inode) != there)
 }
 
+/// True if it has a file open with this path's name that is not the file at the path now.
+pub(crate) fn holds_another(pid: Pid, path: &Path) -> bool {
+    let there = fs::metadata(path).ok().map(|meta| meta.ino());
+    open_files(pid).any(|(file, _)| file.path.file_name() == path.file_name() && Some(file.inode) != there)
+}
+
 /// True if it ignores SIGHUP, as under `nohup`.
 pub(crate) fn ignores_hangup(pid: Pid) -> bool {
     let name = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, pid.get()];

@@ -6,7 +6,8 @@
 
 use std::fs::{self, DirEntry, File};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,16 @@ pub(super) fn descriptors(pid: Pid) -> Vec<DirEntry> {
         return first;
     }
     other_thread(pid).map(list).unwrap_or_default()
+}
+
+/// True if it has a file open with this path's name that is not the file at the path now.
+pub(crate) fn holds_another(pid: Pid, path: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let there = file(path);
+    descriptors(pid).into_iter().map(|descriptor| descriptor.path()).any(|descriptor| {
+        let target = fs::read_link(&descriptor).map(super::without_deleted_mark);
+        target.is_ok_and(|target| target.file_name() == path.file_name()) && file(&descriptor) != there
+    })
 }
 
 /// Returns its working directory.
