@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use nix::libc;
+use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
+use rustix::io::retry_on_intr;
 
 use pipulate_core::fault::FileRefusal;
 
@@ -65,10 +67,13 @@ pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn read_within(file: File, meta: &fs::Metadata, limit: u64) -> std::io::Result<Vec<u8>> {
-    // One byte more than its length, so that the first read reaches the end.
+    // One byte more than its length tells whether it has grown.
     let mut bytes = Vec::with_capacity(meta.len().min(limit) as usize + 1);
-    // Kernel files report a length of 0, and others may grow.
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    let count = retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))? as u64;
+    // One read(2) returns all of a regular file. Kernel files report a length of 0, and others may grow.
+    if count != meta.len() {
+        file.take((limit + 1).saturating_sub(count)).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
         let size = match limit >> 20 {
             0 => format!("{} KiB", limit >> 10),

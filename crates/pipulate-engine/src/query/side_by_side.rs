@@ -8,8 +8,11 @@ const WORTH_A_THREAD: usize = 24;
 
 /// Returns what `look` makes of each item, in their order. Where no thread can be started, this one does it all.
 pub(super) fn map<A: Sync, B: Send>(items: &[A], look: impl Fn(&A) -> B + Sync) -> Vec<B> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let shares = processors.min(items.len() / WORTH_A_THREAD).max(1);
+    // Counting the processors reads several files.
+    let shares = match items.len() / WORTH_A_THREAD {
+        0 | 1 => 1,
+        most => thread::available_parallelism().map_or(1, NonZero::get).min(most),
+    };
     let (own, others) = items.split_at(items.len().div_ceil(shares));
     let look_at = &|items: &[A]| items.iter().map(&look).collect::<Vec<B>>();
     thread::scope(|scope| {
