@@ -14,6 +14,7 @@ mod interrupt;
 mod jupyter_login;
 mod links;
 mod llm_session;
+mod no_libm;
 mod style;
 mod ui;
 mod wrap;
