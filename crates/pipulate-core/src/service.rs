@@ -121,6 +121,28 @@ const RELOADERS: [&str; 8] =
     ["air", "cargo-watch", "entr", "hupper", "nodemon", "watchexec", "watchfiles", "watchmedo"];
 
 impl ServiceSpec {
+    /// A service without a command and with every default.
+    pub fn bare(name: ServiceName, directory: AbsPath) -> Self {
+        Self {
+            name,
+            command: Vec::new(),
+            directory,
+            env: BTreeMap::new(),
+            env_removed: Vec::new(),
+            port: None,
+            needs: Vec::new(),
+            ready: Readiness::Exec,
+            restart: RestartPolicy::Never,
+            stop: StopSpec::default(),
+            page: None,
+            token: None,
+            jupyter_runtime: None,
+            log_limits: LogLimits::default(),
+            watch: None,
+            configured: ConfigFingerprint::default(),
+        }
+    }
+
     /// Returns the program, or the option, that restarts the service when a file is saved.
     pub fn reloader(&self) -> Option<&str> {
         let words = self.command.iter().filter_map(Word::plain).flat_map(str::split_ascii_whitespace);
@@ -334,24 +356,7 @@ mod tests {
     }
 
     fn spec() -> ServiceSpec {
-        ServiceSpec {
-            name: ServiceName::parse("a").unwrap(),
-            command: Vec::new(),
-            directory: AbsPath::new("/p").unwrap(),
-            env: BTreeMap::new(),
-            env_removed: Vec::new(),
-            port: None,
-            needs: Vec::new(),
-            ready: Readiness::Exec,
-            restart: RestartPolicy::Never,
-            stop: StopSpec::default(),
-            page: None,
-            token: None,
-            jupyter_runtime: None,
-            log_limits: LogLimits::default(),
-            watch: None,
-            configured: ConfigFingerprint::default(),
-        }
+        ServiceSpec::bare(ServiceName::parse("a").unwrap(), AbsPath::new("/p").unwrap())
     }
 
     #[test]

@@ -233,6 +233,17 @@ fn is_restarting(record: &Record) -> bool {
     record.state == ServiceState::Stopping && record.wanted == Wanted::Run
 }
 
+/// Returns the step for a supervisor that vanished: it is asked for once more, and another holder of its lock
+/// is refused. `None` if the supervisor is there.
+fn without_supervisor(goal: &Goal, seen: &Observed) -> Option<Step> {
+    match seen.holder {
+        _ if !goal.memory.has_vanished => None,
+        None => Some(Step::Look(Fact::Holder)),
+        Some(Holder::Other(pid)) => Some(refuse(Reason::LockHeld { pid })),
+        Some(Holder::Supervisor) => None,
+    }
+}
+
 fn refuse(why: Reason) -> Step {
     Step::End(Outcome::Refused(Box::new(why)))
 }

@@ -14,7 +14,8 @@ use pipulate_supervisor::ownership::Ownership;
 
 use super::start::has_failed;
 use super::{
-    Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_written_by, refuse, run_of, unreadable,
+    Ask, Awaited, Fact, Goal, Launch, Observed, Step, is_written_by, refuse, run_of, unreadable,
+    without_supervisor,
 };
 use crate::report::Outcome;
 
@@ -37,12 +38,8 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
 }
 
 fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
-    if goal.memory.has_vanished {
-        match seen.holder {
-            None => return Step::Look(Fact::Holder),
-            Some(Holder::Other(pid)) => return refuse(Reason::LockHeld { pid }),
-            Some(Holder::Supervisor) => {}
-        }
+    if let Some(step) = without_supervisor(goal, seen) {
+        return step;
     }
     let record = seen.record.as_ref();
     let is_written = record.is_none_or(|record| is_written_by(record, pid));

@@ -10,8 +10,8 @@ use pipulate_supervisor::ownership::Ownership;
 use pipulate_supervisor::program::GAVE_WAY;
 
 use super::{
-    Ask, Awaited, Fact, Goal, Holder, Launch, Observed, Step, is_restarting, is_written_by, refuse,
-    unreadable,
+    Ask, Awaited, Fact, Goal, Launch, Observed, Step, is_restarting, is_written_by, refuse, unreadable,
+    without_supervisor,
 };
 use crate::report::Outcome;
 
@@ -44,8 +44,8 @@ pub(super) fn step(goal: &Goal, seen: &Observed, now: Instant) -> Step {
 /// Decides what to end, and how.
 fn decide(goal: &Goal, seen: &Observed) -> Step {
     let record = seen.record.as_ref();
-    let settled = record.filter(|record| !is_restarting(record));
-    let generation = settled.and_then(|record| record.generation.as_ref());
+    let lasting = record.filter(|record| !is_restarting(record));
+    let generation = lasting.and_then(|record| record.generation.as_ref());
     // Not an instance that was started after this request.
     if let (Some(decided), Some(now)) = (&goal.decided_on, generation)
         && decided != now
@@ -78,12 +78,8 @@ fn nothing_runs(goal: &Goal) -> Step {
 
 /// Stops by the supervisor. A second TERM would mean "at once": one that is stopping already is only awaited.
 fn of_supervisor(goal: &Goal, seen: &Observed, pid: Pid) -> Step {
-    if goal.memory.has_vanished {
-        match seen.holder {
-            None => return Step::Look(Fact::Holder),
-            Some(Holder::Other(pid)) => return refuse(Reason::LockHeld { pid }),
-            Some(Holder::Supervisor) => {}
-        }
+    if let Some(step) = without_supervisor(goal, seen) {
+        return step;
     }
     let own = seen.record.as_ref().filter(|record| is_written_by(record, pid));
     // By its own record: an earlier supervisor may have been killed while it stopped.

@@ -1,6 +1,5 @@
 //! A home and a service for tests of parts.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -9,7 +8,7 @@ use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::project::AbsPath;
 use pipulate_core::reason::Reason;
-use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
+use pipulate_core::service::{LogLimits, ServiceName, ServiceSpec};
 use pipulate_process::identity;
 use pipulate_process::table::{Entry, RunState};
 use pipulate_store::home;
@@ -36,22 +35,8 @@ pub(crate) fn name(text: &str) -> ServiceName {
 /// Returns a service named `worker` that runs in the home's folder.
 pub(crate) fn spec(layout: &Layout) -> ServiceSpec {
     ServiceSpec {
-        name: name("worker"),
-        command: Vec::new(),
-        directory: layout.root().clone(),
-        env: BTreeMap::new(),
-        env_removed: Vec::new(),
-        port: None,
-        needs: Vec::new(),
-        ready: Readiness::Exec,
-        restart: RestartPolicy::Never,
-        stop: StopSpec::default(),
-        page: None,
-        token: None,
-        jupyter_runtime: None,
         log_limits: LogLimits { max_size: 4096, keep: 1 },
-        configured: Default::default(),
-        watch: None,
+        ..ServiceSpec::bare(name("worker"), layout.root().clone())
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod log_subscriber;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -16,7 +15,7 @@ use pipulate_core::fault::Fault;
 use pipulate_core::layout::Layout;
 use pipulate_core::marker::RunId;
 use pipulate_core::reason::Reason;
-use pipulate_core::service::{LogLimits, Readiness, RestartPolicy, ServiceName, ServiceSpec, StopSpec};
+use pipulate_core::service::{RestartPolicy, ServiceName, ServiceSpec};
 use pipulate_core::state::ServiceState;
 use pipulate_engine::execute::failure_line;
 use pipulate_engine::particulars;
@@ -193,23 +192,11 @@ fn spec_of_living(context: &Context, service: &ServiceName) -> ServiceSpec {
         .and_then(|config| specs(&context.project, config).into_iter().find(|spec| spec.name == *service));
     known.unwrap_or_else(|| {
         let is_jupyter = service.as_str() == ServiceName::JUPYTER;
+        let layout = &context.project.layout;
         ServiceSpec {
-            name: service.clone(),
-            command: Vec::new(),
-            directory: context.project.layout.root().clone(),
-            env: BTreeMap::new(),
-            env_removed: Vec::new(),
-            port: None,
-            needs: Vec::new(),
-            ready: Readiness::Exec,
-            restart: RestartPolicy::Never,
-            stop: StopSpec::default(),
-            page: None,
-            token: is_jupyter.then(|| context.project.layout.jupyter_token()),
-            jupyter_runtime: is_jupyter.then(|| context.project.layout.jupyter_runtime()),
-            log_limits: LogLimits::default(),
-            configured: Default::default(),
-            watch: None,
+            token: is_jupyter.then(|| layout.jupyter_token()),
+            jupyter_runtime: is_jupyter.then(|| layout.jupyter_runtime()),
+            ..ServiceSpec::bare(service.clone(), layout.root().clone())
         }
     })
 }
