@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Jupyter, Process, TestProject, http};
 
@@ -22,10 +22,10 @@ fn strangers_that_only_look_like_ours_survive() {
     let mut by_hand = project.foreign(project.path(".venv/bin/python"));
     let mut in_shell = project.foreign("sh");
     in_shell.args(["-c", "sleep 1000; : jupyter-lab --ServerApp.ip=127.0.0.1"]);
-    let strangers = [
-        Stranger::start(by_hand.arg("server.py")),
-        Stranger::start(&mut in_shell),
-        Stranger::start(&mut program(python().to_str().unwrap())),
+    let foreign = [
+        ForeignProcess::start(by_hand.arg("server.py")),
+        ForeignProcess::start(&mut in_shell),
+        ForeignProcess::start(&mut program(python().to_str().unwrap())),
     ];
     std::thread::scope(|scope| {
         scope.spawn(|| other.start(&[]));
@@ -35,17 +35,17 @@ fn strangers_that_only_look_like_ours_survive() {
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.ends_with("\n0 processes left\n"), "{}", stopped.stdout);
     assert_eq!(project.processes(), []);
-    for stranger in &strangers {
-        stranger.process();
+    for foreign in &foreign {
+        foreign.process();
     }
     for (index, service) in ["jupyter", "server"].into_iter().enumerate() {
         let (before, after) = (&others["services"][index], other.service(service));
         assert_eq!((&after["state"], &after["pid"]), (&"ready".into(), &before["pid"]));
         assert_eq!(after["supervisor_pid"], before["supervisor_pid"]);
     }
-    let shell = strangers[1].process();
+    let shell = foreign[1].process();
     shell.descendants().iter().for_each(Process::kill);
-    drop(strangers);
+    drop(foreign);
     other.run(&["stop"]).expect(0);
 }
 
@@ -137,13 +137,13 @@ fn a_stranger_who_reads_the_fifo_is_not_the_services() {
     project.start(&[]);
     let mut reader = crate::support::run::command("sh");
     reader.args(["-c", "exec sleep 1000 < \"$1\"", "sh"]).arg(project.path(".pipulate/run/worker.out"));
-    let stranger = Stranger::start(reader.env_clear());
+    let foreign = ForeignProcess::start(reader.env_clear());
     // Without its supervisor, all processes are searched for the service's.
     Process::of(&project.service("worker")["supervisor_pid"]).kill();
     assert_eq!(project.service("worker")["processes"].as_array().unwrap().len(), 1);
     let stopped = project.run(&["stop"]).expect(0);
     assert!(stopped.stdout.starts_with("Stopped worker: 1 process "), "{}", stopped.stdout);
-    stranger.process();
+    foreign.process();
 }
 
 fn only_a_worker() -> TestProject {
@@ -151,8 +151,8 @@ fn only_a_worker() -> TestProject {
 }
 
 /// A sleeping process without the project's marker in its environment.
-fn innocent() -> Stranger {
-    Stranger::start(crate::support::run::command("sleep").arg("1000").env_clear())
+fn innocent() -> ForeignProcess {
+    ForeignProcess::start(crate::support::run::command("sleep").arg("1000").env_clear())
 }
 
 /// `identity` with the pid and start time of `process`; the machine and boot stay.
@@ -168,9 +168,9 @@ fn a_forged_record_makes_nobody_ours() {
     let [project, other] = [only_a_worker(), only_a_worker()];
     other.start(&[]);
     let record = ".pipulate/run/worker.json";
-    let stranger = innocent();
+    let foreign = innocent();
     let others = Process::of(&other.service("worker")["pid"]);
-    for victim in [stranger.process(), others, Process::find(1).unwrap()] {
+    for victim in [foreign.process(), others, Process::find(1).unwrap()] {
         project.start(&[]);
         let genuine: Value = serde_json::from_str(&project.read(record)).unwrap();
         project.run(&["stop"]).expect(0);
@@ -211,28 +211,28 @@ fn a_forged_record_makes_nobody_ours() {
 fn a_record_forged_while_its_service_runs_misleads_nobody() {
     let project = only_a_worker();
     let record = ".pipulate/run/worker.json";
-    let stranger = innocent();
+    let foreign = innocent();
     project.start(&[]);
     let worker = Process::of(&project.service("worker")["pid"]);
     let mut forged: Value = serde_json::from_str(&project.read(record)).unwrap();
-    let identity = identity_like(&forged["main"]["identity"], &stranger.process());
+    let identity = identity_like(&forged["main"]["identity"], &foreign.process());
     forged["main"]["identity"] = identity.clone();
     forged["supervisor"] = identity;
     project.write(record, &forged.to_string());
-    project.write(".pipulate/run/worker.pid", &format!("{}\n", stranger.process().pid));
+    project.write(".pipulate/run/worker.pid", &format!("{}\n", foreign.process().pid));
     project.run(&["stop"]).expect(0);
     assert!(!worker.lives(), "stop ends the real one");
-    stranger.process();
+    foreign.process();
     assert_eq!(project.processes(), []);
 }
 
 #[test]
 fn what_a_pid_file_says_is_nothing_to_us() {
     let project = only_a_worker();
-    let stranger = innocent();
+    let foreign = innocent();
     let told = project.start(&[]).stdout;
     assert_eq!(told, "worker\n");
-    for pid in [stranger.process().pid.to_string(), "1".to_owned(), "-1".to_owned(), "0".to_owned()] {
+    for pid in [foreign.process().pid.to_string(), "1".to_owned(), "-1".to_owned(), "0".to_owned()] {
         let before = project.service("worker")["pid"].clone();
         project.write(".pipulate/run/worker.pid", &pid);
         assert_eq!(project.service("worker")["pid"], before);
@@ -243,6 +243,6 @@ fn what_a_pid_file_says_is_nothing_to_us() {
         assert_eq!(project.processes(), []);
         project.start(&[]);
     }
-    stranger.process();
+    foreign.process();
     project.run(&["stop"]).expect(0);
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::support::ports::DefaultPorts;
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::project::{Builder, python};
 use crate::support::{Process, Session, TestProject, holds, http, run};
 
@@ -18,36 +18,36 @@ fn holds_nothing(project: &TestProject) {
 }
 
 /// A foreign web server on a port.
-fn stranger(project: &TestProject, port: u16) -> Stranger {
+fn foreign(project: &TestProject, port: u16) -> ForeignProcess {
     let mut command = project.foreign(python());
     command.args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"]);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let stranger = Stranger::start(&mut command);
-    holds("the stranger to listen", || http::get(&format!("http://127.0.0.1:{port}/"), &[]).is_some());
-    stranger
+    let foreign = ForeignProcess::start(&mut command);
+    holds("the foreign process to listen", || http::get(&format!("http://127.0.0.1:{port}/"), &[]).is_some());
+    foreign
 }
 
 #[test]
 fn a_pinned_port_that_a_stranger_holds_fails_the_start_and_the_stranger_is_named() {
     let project = TestProject::light().build();
-    let stranger = stranger(&project, project.port("server"));
+    let foreign = foreign(&project, project.port("server"));
     let mut session = Session::new(&project);
     let refused = session.run(&["start", "--no-setup"], 1);
     insta::assert_snapshot!(session.text());
-    assert!(refused.stderr.contains(&format!("(pid {})", stranger.process().pid)), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("(pid {})", foreign.process().pid)), "{}", refused.stderr);
     holds_nothing(&project);
 
     let server = project.service("server");
     assert_eq!((&server["state"], &server["url"]), (&"crashed".into(), &serde_json::Value::Null));
     assert!(project.run(&["url", "server"]).expect(1).stderr.contains("has no page now"));
     project.run(&["stop"]).expect(0);
-    stranger.process();
+    foreign.process();
 }
 
 #[test]
 fn the_app_in_the_foreground_takes_the_configured_port_unless_the_environment_names_another() {
     let project = TestProject::light().build();
-    let _taken = stranger(&project, project.port("server"));
+    let _taken = foreign(&project, project.port("server"));
     let mut session = Session::new(&project);
     session.run(&["serve"], 1);
     let mut elsewhere = project.command(&["serve"]);
@@ -76,10 +76,10 @@ fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     let first = port_of(&project);
     project.run(&["stop"]).expect(0);
 
-    let stranger = stranger(&project, first);
+    let foreign = foreign(&project, first);
     let started = project.start(&[]);
     let second = port_of(&project);
-    let said = format!("(pid {}); using {second}", stranger.process().pid);
+    let said = format!("(pid {}); using {second}", foreign.process().pid);
     assert!(second != first && started.stderr.contains(&said), "{}", started.stderr);
     assert!(started.stderr.contains(&format!("port {first} is held by python")), "{}", started.stderr);
     assert_eq!(started.stdout, format!("server  http://127.0.0.1:{second}/\n"));
@@ -97,7 +97,7 @@ fn a_port_that_is_not_pinned_gives_way_and_the_new_one_is_remembered() {
     assert_eq!(http::get(&format!("http://127.0.0.1:{second}/"), &[]).unwrap().status, 401);
     project.run(&["stop"]).expect(0);
 
-    drop(stranger);
+    drop(foreign);
     let again = project.start(&[]);
     assert!(port_of(&project) == second && !again.stderr.contains("is held by"), "{}", again.stderr);
 }
@@ -276,9 +276,9 @@ fn a_dead_services_page_is_nobodys_who_listens_there_now() {
     for pid in ["supervisor_pid", "pid"] {
         Process::of(&service[pid]).kill();
     }
-    let _stranger = stranger(&project, project.port("server"));
+    let _foreign = foreign(&project, project.port("server"));
     let refused = project.run(&["url", "server"]).expect(1);
-    assert_eq!(refused.stdout, "", "whoever opens it would give the stranger a key");
+    assert_eq!(refused.stdout, "", "whoever opens it would give a foreign process a key");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::run::{self, as_user};
 use crate::support::skip;
 use crate::support::{Process, TestProject, holds, process, wait_for};
@@ -223,7 +223,7 @@ fn a_forged_record_whose_innocent_lives_is_refused_with_a_word() {
     let mut forged: Value = serde_json::from_str(&project.read(record)).unwrap();
     project.run(&["stop"]).expect(0);
     let secret = secret();
-    let innocent = Stranger::start(run::command("sleep").arg(&secret).env_clear());
+    let innocent = ForeignProcess::start(run::command("sleep").arg(&secret).env_clear());
     let main = wait_for("the innocent", || running(&secret).into_iter().next());
     let identity = &mut forged["main"]["identity"];
     (identity["pid"], identity["start"]) = (main.pid.into(), main.start.into());

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::project::PIPULATE;
 use crate::support::run::{self, Output};
 use crate::support::skip;
@@ -44,11 +44,11 @@ fn a_record_that_names_somebody_else_makes_nobody_ours() {
     let genuine: Value = serde_json::from_str(&project.read(RECORD)).unwrap();
     project.run(&["stop"]).expect(0);
     let is_root = rustix::process::geteuid().is_root();
-    let innocent = Stranger::start(&mut sleeper());
+    let innocent = ForeignProcess::start(&mut sleeper());
     if !is_root {
         skip::skipped("root", "in part: only root can have a process of another user");
     }
-    let anothers = is_root.then(|| Stranger::start(&mut run::as_user(NOBODY, &sleeper())));
+    let anothers = is_root.then(|| ForeignProcess::start(&mut run::as_user(NOBODY, &sleeper())));
     let mut dead = sleeper().spawn().unwrap();
     let zombie = Process::find(i32::try_from(dead.id()).unwrap()).unwrap();
     dead.kill().unwrap();
@@ -279,14 +279,14 @@ fn whoever_only_holds_a_lock_is_not_signaled_and_is_named() {
                 lock = open('.pipulate/run/worker.lock', 'r+')\n\
                 fcntl.lockf(lock, fcntl.LOCK_EX)\n\
                 time.sleep(1000)";
-    let stranger = Stranger::start(project.foreign("python3").args(["-c", hold]));
+    let foreign = ForeignProcess::start(project.foreign("python3").args(["-c", hold]));
     let held = wait_for("the lock", || {
-        Some(project.service("worker")).filter(|worker| worker["supervisor_pid"] == stranger.process().pid)
+        Some(project.service("worker")).filter(|worker| worker["supervisor_pid"] == foreign.process().pid)
     });
     assert_eq!(held["state"], "stopped", "a lock starts nothing");
     for args in [&["stop"][..], &["stop", "--force"]] {
         let refused = project.run(args).expect(1);
-        let named = format!("process {} holds its lock but is not its supervisor", stranger.process().pid);
+        let named = format!("process {} holds its lock but is not its supervisor", foreign.process().pid);
         assert!(refused.stderr.contains(&named), "{refused:?}");
     }
     // "crashed" would have `start` ask the supervisor for a restart.
@@ -300,6 +300,6 @@ fn whoever_only_holds_a_lock_is_not_signaled_and_is_named() {
             &["restart", "worker"]
         };
         project.run(verb).expect(code);
-        stranger.process();
+        foreign.process();
     }
 }

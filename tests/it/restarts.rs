@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::support::browser::Browser;
 use crate::support::ports::Port;
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Process, Session, TestProject, holds, http, run, wait_for};
 
@@ -161,8 +161,8 @@ fn a_restart_onto_a_strangers_port_ends_nothing() {
     let port = Port::take();
     let mut command = project.foreign(python());
     command.args(["-m", "http.server", &port.number.to_string(), "--bind", "127.0.0.1"]);
-    let _stranger = Stranger::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    holds("the stranger", || http::get(&format!("http://127.0.0.1:{}/", port.number), &[]).is_some());
+    let _foreign = ForeignProcess::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    holds("the foreign process", || http::get(&format!("http://127.0.0.1:{}/", port.number), &[]).is_some());
     let before = project.service("server")["pid"].clone();
     let own = format!("port = {}", project.port("server"));
     let moved = project.read("pipulate.toml").replace(&own, &format!("port = {}", port.number));

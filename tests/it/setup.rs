@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::mounts;
-use crate::support::process::Stranger;
+use crate::support::process::ForeignProcess;
 use crate::support::project::{PIPULATE, python};
 use crate::support::{Session, Terminal, TestProject, holds, http, run};
 
@@ -307,18 +307,18 @@ fn doctor_names_who_holds_a_port_and_leaves_them_alone() {
     let mut command = project.foreign(python());
     command.args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"]);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let stranger = Stranger::start(&mut command);
-    holds("the stranger to listen", || http::get(&format!("http://127.0.0.1:{port}/"), &[]).is_some());
+    let foreign = ForeignProcess::start(&mut command);
+    holds("the foreign process to listen", || http::get(&format!("http://127.0.0.1:{port}/"), &[]).is_some());
 
     let findings = findings(&project, 1);
     let held = finding(&findings, "port.server");
     assert_eq!(held["status"], "failure", "a pinned port is a port that must be");
     let title = held["title"].as_str().unwrap();
-    assert!(title.contains(&format!("pid {} (python -m http.server", stranger.process().pid)), "{title}");
+    assert!(title.contains(&format!("pid {} (python -m http.server", foreign.process().pid)), "{title}");
     assert_eq!(held["fix"]["automatic"], false);
     assert_eq!(status_of(&findings, "port.jupyter"), "ok");
     project.run(&["doctor", "--fix"]).expect(1);
-    stranger.process();
+    foreign.process();
 }
 
 #[test]

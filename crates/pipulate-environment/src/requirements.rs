@@ -89,7 +89,7 @@ impl Requirements {
         around: &Surroundings,
     ) -> Result<Self, RequirementsError> {
         let source = Self::source(layout, config)?;
-        let mut reader = Reader::new(around);
+        let mut reader = RequirementsReader::new(around);
         match &source {
             Source::File(path) => reader.read(path, Role::Requirements)?,
             Source::Project { dependencies, .. } => reader.take(dependencies),
@@ -229,7 +229,7 @@ impl Requirements {
     }
 }
 
-struct Reader<'a> {
+struct RequirementsReader<'a> {
     around: &'a Surroundings,
     names: BTreeSet<String>,
     unconditional: BTreeSet<String>,
@@ -242,7 +242,7 @@ struct Reader<'a> {
     size: u64,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RequirementsReader<'a> {
     fn new(around: &'a Surroundings) -> Self {
         Self {
             around,

@@ -14,13 +14,13 @@ const ROOT: u32 = 0;
 
 /// A connecting user without access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stranger {
+pub enum ForeignPeer {
     User(u32),
     /// The other end was closed already, or the system does not say.
     Unknown,
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for ForeignPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "user {}", user_name(*user)),
@@ -38,27 +38,27 @@ pub(crate) fn is_another(user: u32) -> bool {
 /// the `guests`.
 ///
 /// # Errors
-/// The stranger.
-pub fn admit(client: SocketAddr, server: SocketAddr, guests: &[u32]) -> Result<(), Stranger> {
+/// The foreign peer.
+pub fn admit(client: SocketAddr, server: SocketAddr, guests: &[u32]) -> Result<(), ForeignPeer> {
     match os::connection(client, server) {
         Ok(Some(Endpoint { user: Some(user), .. })) => match is_another(user) && !guests.contains(&user) {
-            true => Err(Stranger::User(user)),
+            true => Err(ForeignPeer::User(user)),
             false => Ok(()),
         },
         Ok(None) if is_from_windows(client, server) => Ok(()),
-        Ok(Some(Endpoint { user: None, .. }) | None) | Err(_) => Err(Stranger::Unknown),
+        Ok(Some(Endpoint { user: None, .. }) | None) | Err(_) => Err(ForeignPeer::Unknown),
     }
 }
 
 /// Admits an accepted connection.
 ///
 /// # Errors
-/// The stranger.
-pub fn admit_stream(stream: &TcpStream) -> Result<(), Stranger> {
+/// The foreign peer.
+pub fn admit_stream(stream: &TcpStream) -> Result<(), ForeignPeer> {
     match (stream.peer_addr(), stream.local_addr()) {
         (Ok(client), Ok(server)) => admit(client, server, &[]),
         // It was closed already.
-        (Err(_), _) | (_, Err(_)) => Err(Stranger::Unknown),
+        (Err(_), _) | (_, Err(_)) => Err(ForeignPeer::Unknown),
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         let (client, server) = connected(Ipv4Addr::LOCALHOST);
         drop(client);
         // Not root, although the kernel reports user 0 for a socket without a process.
-        assert_eq!(admit_stream(&server), Err(Stranger::Unknown));
+        assert_eq!(admit_stream(&server), Err(ForeignPeer::Unknown));
     }
 
     #[test]
@@ -129,6 +129,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (_client, server) = connected(Ipv4Addr::LOCALHOST);
         let (from, to) = (listener.local_addr().unwrap(), server.local_addr().unwrap());
-        assert_eq!(admit(from, to, &[]), Err(Stranger::Unknown));
+        assert_eq!(admit(from, to, &[]), Err(ForeignPeer::Unknown));
     }
 }

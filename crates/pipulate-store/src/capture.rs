@@ -27,7 +27,7 @@ pub(crate) use fifo::is_open;
 pub use fifo::{identity as fifo_identity, is_held, silent_input};
 use rotation::Rotation;
 pub use rotation::trim_unsupervised;
-use shortage::{Next, Shortage};
+use shortage::{NextBytes, Shortage};
 
 /// The most bytes that one [`Capture::drain`] moves, so that a flood does not keep the supervisor from its
 /// other work.
@@ -201,7 +201,7 @@ impl Capture {
             return;
         }
         match shortage.catch_up(&self.log, &mut self.end) {
-            Ok(()) if shortage.next() != Next::RestOfDropped => self.shortage = None,
+            Ok(()) if shortage.next() != NextBytes::RestOfDropped => self.shortage = None,
             Ok(()) => {}
             Err(error) => shortage.goes_on(&error),
         }
@@ -307,8 +307,8 @@ impl Capture {
     /// [`Capture::move_some`].
     fn get_by(&mut self, mut shortage: Box<Shortage>) -> io::Result<usize> {
         let attempt = match shortage.next() {
-            Next::RestOfDropped => None,
-            Next::Line | Next::RestOfLine => {
+            NextBytes::RestOfDropped => None,
+            NextBytes::Line | NextBytes::RestOfLine => {
                 Some(shortage.catch_up(&self.log, &mut self.end).and_then(|()| self.move_some()))
             }
         };

@@ -17,10 +17,10 @@ use pipulate_core::fault::FileRefusal;
 
 use crate::error::StoreError;
 
-mod spare;
+mod reserve;
 
-use spare::SPARE;
-pub(crate) use spare::{keep_spare, write_fleeting_or_spare, write_last};
+use reserve::RESERVE;
+pub(crate) use reserve::{keep_reserve, write_fleeting_or_reserve, write_last};
 
 /// The size limit of our own files, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -189,7 +189,7 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
 /// The folder is not writable, or the disk is full.
 pub fn try_out(path: &Path) -> Result<(), StoreError> {
     let temporary = temporary_beside(path);
-    let written = create_new(&temporary).and_then(|mut file| file.write_all(&[b' '; SPARE]));
+    let written = create_new(&temporary).and_then(|mut file| file.write_all(&[b' '; RESERVE]));
     let removed = fs::remove_file(&temporary);
     written.and(removed).map_err(StoreError::io("write", path))
 }

@@ -188,7 +188,7 @@ pub(crate) fn read_of_any_folder(
 /// # Errors
 /// The folder is not writable, or there is no room at all; the old record is then untouched.
 pub fn write(layout: &Layout, record: &Record) -> Result<(), StoreError> {
-    files::write_fleeting_or_spare(&layout.record(&record.service), &wire::encode(record))
+    files::write_fleeting_or_reserve(&layout.record(&record.service), &wire::encode(record))
 }
 
 /// Writes the record of a service that is to be started; does not use the reserve.
@@ -220,7 +220,7 @@ pub fn try_out(layout: &Layout, service: &ServiceName) -> Result<(), StoreError>
 /// # Errors
 /// The folder is not writable, or the disk is full by now.
 pub fn set_room_aside(layout: &Layout, service: &ServiceName) -> Result<(), StoreError> {
-    files::keep_spare(&layout.record(service))
+    files::keep_reserve(&layout.record(service))
 }
 
 /// Returns the services that have a record here, including those without configuration.

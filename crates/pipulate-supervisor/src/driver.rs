@@ -518,8 +518,10 @@ impl Driver {
         let image = self.program.newer(self.home.layout()).unwrap_or_else(|| self.program.path.clone());
         // A restart begins with the newer program anyway. A running service needs no configuration.
         let urgent = [Notice::Stop, Notice::StopWanted, Notice::Restart];
-        if let Some(problem) = self.exec(&image, Beginning::Rescue, &urgent) {
-            tracing::warn!(service = %self.spec.name, "{problem}; this one goes on");
+        let service = self.spec.name.clone();
+        match self.exec(&image, Beginning::Rescue, &urgent) {
+            Some(problem) => tracing::warn!(%service, "{problem}; this one goes on"),
+            None => tracing::info!(%service, "another request came first; this one goes on"),
         }
     }
 

@@ -103,7 +103,7 @@ impl Service {
                 if marker.is_none() && self.is_ending_unclaimed(entry.pid, layout) {
                     return false;
                 }
-                let Some(why) = self.stranger(entry, marker, layout, attached) else { return true };
+                let Some(why) = self.why_foreign(entry, marker, layout, attached) else { return true };
                 let (pid, start, name) = (entry.pid, entry.start, entry.name.clone());
                 let left = (!self.is_sibling(pid)).then_some(Named { pid, start, name, why });
                 family.left.extend(left);
@@ -167,8 +167,8 @@ impl Service {
             if !self.claims(pid, fifo) || ancestors(&entry).any(|ancestor| is_anothers(&ancestor)) {
                 continue;
             }
-            let strange = self.stranger(&entry, marker_of(pid), layout, attached);
-            match strange.or_else(|| self.writer_elsewhere(pid, layout)) {
+            let foreign = self.why_foreign(&entry, marker_of(pid), layout, attached);
+            match foreign.or_else(|| self.writer_elsewhere(pid, layout)) {
                 None => {
                     on_found(&entry);
                     known.insert(pid);
@@ -253,12 +253,12 @@ impl Service {
     }
 
     /// Returns true if a process is foreign, although a scan found it with the service's.
-    pub fn is_strange(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
-        self.stranger(entry, marker_of(entry.pid), layout, attached).is_some()
+    pub fn is_foreign(&self, entry: &Entry, layout: &Layout, attached: &Attached) -> bool {
+        self.why_foreign(entry, marker_of(entry.pid), layout, attached).is_some()
     }
 
     /// Returns why a process is foreign, although a scan found it with the service's.
-    fn stranger(
+    fn why_foreign(
         &self,
         entry: &Entry,
         marker: Option<Marker>,
@@ -294,8 +294,8 @@ impl Service {
         let is_of_a_home = |fifo: &PathBuf| Layout::lock_beside(fifo).is_some_and(|lock| lock.exists());
         let writes_to_one = table::fifos_written(pid).iter().any(is_of_a_home);
         let writes_to = |(device, inode)| table::writes_to(pid, device, inode);
-        let is_strange = writes_to_one && !self.fifo(layout).is_some_and(writes_to);
-        is_strange.then_some(Fate::WritesToAnotherLog)
+        let is_foreign = writes_to_one && !self.fifo(layout).is_some_and(writes_to);
+        is_foreign.then_some(Fate::WritesToAnotherLog)
     }
 
     /// Returns the fate of a process without a marker in the session of another service's main process. Our

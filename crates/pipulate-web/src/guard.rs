@@ -95,8 +95,8 @@ fn check(state: &AppState, method: &Method, uri: &Uri, headers: &HeaderMap) -> R
     check_origin(&site, method, headers, &asker)?;
     match asker {
         Asker::SignedIn | Asker::HoldsKey => {}
-        Asker::Stranger if addresses::is_public(uri.path()) => {}
-        Asker::Stranger => return Err(Problem::SignInFirst),
+        Asker::SignedOut if addresses::is_public(uri.path()) => {}
+        Asker::SignedOut => return Err(Problem::SignInFirst),
     }
     form::check_head(uri.path(), headers)?;
     Ok(Some(site))
@@ -138,7 +138,7 @@ enum Asker {
     SignedIn,
     /// A program of the same user that read the key's file.
     HoldsKey,
-    Stranger,
+    SignedOut,
 }
 
 fn asker(authenticator: &Authenticator, headers: &HeaderMap) -> Asker {
@@ -149,7 +149,7 @@ fn asker(authenticator: &Authenticator, headers: &HeaderMap) -> Asker {
     {
         return Asker::HoldsKey;
     }
-    if authenticator.has_session(headers) { Asker::SignedIn } else { Asker::Stranger }
+    if authenticator.has_session(headers) { Asker::SignedIn } else { Asker::SignedOut }
 }
 
 /// Refuses requests that another origin caused.

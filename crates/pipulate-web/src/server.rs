@@ -67,7 +67,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// The number of refused connections that are answered at once.
-const STRANGERS: usize = 64;
+const REFUSALS: usize = 64;
 
 /// Threads for blocking queries; idle ones end by themselves.
 const BLOCKING_THREADS: usize = 16;
@@ -121,7 +121,7 @@ async fn run(
             connections: Arc::clone(&connections),
             app: app.clone(),
             admits: Arc::clone(&admits),
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
+            refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits,
             open: GracefulShutdown::new(),
         };
@@ -163,7 +163,7 @@ struct Reception {
     connections: Arc<Semaphore>,
     app: Router,
     admits: Admission,
-    strangers: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
     limits: Limits,
     open: GracefulShutdown,
 }
@@ -198,7 +198,7 @@ impl Reception {
 
     /// With too many at once, connections are closed without an answer.
     fn refuse(&self, stream: TcpStream) {
-        let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
         let patience = self.limits.farewell;
         tokio::spawn(async move {
             // A slow or disconnected peer misses nothing.

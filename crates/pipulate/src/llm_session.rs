@@ -41,7 +41,7 @@ pub(crate) struct LlmSession {
 
 /// The end of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum End {
+pub(crate) enum AnswerEnd {
     Whole(Summary),
     /// By Ctrl-C: the model was stopped.
     Stopped,
@@ -133,7 +133,7 @@ impl LlmSession {
         request: &ChatRequest,
         ctrl_c: CtrlC,
         on_piece: &mut dyn FnMut(&Piece) -> Result<(), Failure>,
-    ) -> Result<End, Failure> {
+    ) -> Result<AnswerEnd, Failure> {
         self.runtime.block_on(async {
             let answering = self.stream(request, on_piece);
             match ctrl_c {
@@ -141,7 +141,7 @@ impl LlmSession {
                 CtrlC::EndsAnswer => tokio::select! {
                     end = answering => end,
                     pressed = tokio::signal::ctrl_c() => match pressed {
-                        Ok(()) => Ok(End::Stopped),
+                        Ok(()) => Ok(AnswerEnd::Stopped),
                         Err(error) => Err(Failure::failed("could not prepare for Ctrl-C").cause(error)),
                     },
                 },
@@ -153,7 +153,7 @@ impl LlmSession {
         &self,
         request: &ChatRequest,
         on_piece: &mut dyn FnMut(&Piece) -> Result<(), Failure>,
-    ) -> Result<End, Failure> {
+    ) -> Result<AnswerEnd, Failure> {
         let mut is_told = self.tell_of_loading().await;
         let answering = self.client.chat(request);
         tokio::pin!(answering);
@@ -170,11 +170,11 @@ impl LlmSession {
             on_piece(&piece)?;
             if let Piece::Done(summary) = piece {
                 self.warn_of_a_full_prompt(request, &summary).await;
-                return Ok(End::Whole(summary));
+                return Ok(AnswerEnd::Whole(summary));
             }
         }
         // Unreachable: a stream always ends with a summary.
-        Ok(End::Whole(Summary::default()))
+        Ok(AnswerEnd::Whole(Summary::default()))
     }
 
     /// An old server can't refuse a long prompt, and drops its beginning. A prompt that fills the

@@ -134,11 +134,11 @@ fn read_in_threads(pid: i32, file: &str) -> Vec<u8> {
 }
 
 /// A process of the test, unrelated to any project; ended on drop.
-pub(crate) struct Stranger {
+pub(crate) struct ForeignProcess {
     child: std::process::Child,
 }
 
-impl Stranger {
+impl ForeignProcess {
     /// Starts it.
     pub(crate) fn start(command: &mut std::process::Command) -> Self {
         Self { child: command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")) }
@@ -148,11 +148,11 @@ impl Stranger {
     #[track_caller]
     pub(crate) fn process(&self) -> Process {
         let pid = i32::try_from(self.child.id()).unwrap();
-        Process::find(pid).unwrap_or_else(|| panic!("the stranger {pid} was ended"))
+        Process::find(pid).unwrap_or_else(|| panic!("the foreign process {pid} was ended"))
     }
 }
 
-impl Drop for Stranger {
+impl Drop for ForeignProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _gone = self.child.kill();

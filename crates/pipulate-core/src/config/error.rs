@@ -75,7 +75,7 @@ pub(super) struct Value<'a> {
 
 /// The state of parsing a line, outside of brackets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum LinePart {
     Begins,
     Header,
     Key,
@@ -86,32 +86,32 @@ enum Line {
 /// Returns every value of a file, even if it is invalid otherwise.
 pub(super) fn values_in(text: &str) -> Vec<Value<'_>> {
     let mut values: Vec<Value<'_>> = Vec::new();
-    let (mut line, mut depth) = (Line::Begins, 0_usize);
+    let (mut line, mut depth) = (LinePart::Begins, 0_usize);
     let (mut table, mut key, mut word) = ("", "", "");
     for token in Source::new(text).lex() {
         let span = token.span();
         let raw = text.get(span.start()..span.end()).unwrap_or_default();
         match (token.kind(), line) {
             (TokenKind::Whitespace | TokenKind::Comment | TokenKind::Eof, _) => {}
-            (TokenKind::Newline, _) if depth == 0 => line = Line::Begins,
-            (TokenKind::LeftSquareBracket, Line::Begins) => (line, table) = (Line::Header, ""),
-            (_, Line::Header) if is_word(token.kind()) && table.is_empty() => table = unquoted(raw),
-            (_, Line::Header) | (TokenKind::Newline | TokenKind::Comma | TokenKind::Dot, _) => {}
+            (TokenKind::Newline, _) if depth == 0 => line = LinePart::Begins,
+            (TokenKind::LeftSquareBracket, LinePart::Begins) => (line, table) = (LinePart::Header, ""),
+            (_, LinePart::Header) if is_word(token.kind()) && table.is_empty() => table = unquoted(raw),
+            (_, LinePart::Header) | (TokenKind::Newline | TokenKind::Comma | TokenKind::Dot, _) => {}
             (TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket, _) => depth += 1,
             (TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket, _) => {
                 depth = depth.saturating_sub(1);
             }
-            (TokenKind::Equals, Line::Begins | Line::Key) => {
-                (line, key) = (Line::Value(span.end()), word);
+            (TokenKind::Equals, LinePart::Begins | LinePart::Key) => {
+                (line, key) = (LinePart::Value(span.end()), word);
             }
-            (TokenKind::Equals, Line::Value(_)) => {
+            (TokenKind::Equals, LinePart::Value(_)) => {
                 // In an inline table; the text before it was no value.
                 if depth > 0 && values.pop().is_some() {
                     key = word;
                 }
             }
-            (_, Line::Begins | Line::Key) => (line, word) = (Line::Key, unquoted(raw)),
-            (_, Line::Value(begin)) => {
+            (_, LinePart::Begins | LinePart::Key) => (line, word) = (LinePart::Key, unquoted(raw)),
+            (_, LinePart::Value(begin)) => {
                 word = unquoted(raw);
                 // Without quotes, the value is the rest of the line.
                 let written = match depth {

@@ -149,8 +149,8 @@ impl Goal {
         let patience = if self.stop.force { Some(INSIST) } else { self.stop.timeout };
         memory.hurry_at = patience.and_then(|patience| now.checked_add(patience));
         // A restart in progress gives it another generation.
-        let settled = seen.record.as_ref().filter(|record| !is_restarting(record));
-        let generation = settled.and_then(|record| record.generation.clone());
+        let lasting = seen.record.as_ref().filter(|record| !is_restarting(record));
+        let generation = lasting.and_then(|record| record.generation.clone());
         self.decided_on = generation.or(self.decided_on.take());
     }
 

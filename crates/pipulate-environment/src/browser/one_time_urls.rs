@@ -46,7 +46,7 @@ enum Answer {
     NotFound,
     NotGet,
     Gone,
-    Stranger,
+    OtherUser,
     WrongHost,
 }
 
@@ -115,7 +115,7 @@ impl OneTimeUrls {
         // Other users see one-time URLs in the process list, and may be faster than the browser.
         let answer = match peers::admit_stream(&stream) {
             Ok(()) => self.judge(&head),
-            Err(_) => Answer::Stranger,
+            Err(_) => Answer::OtherUser,
         };
         stream.write_all(answer.response().as_bytes())?;
         Ok(match answer {
@@ -124,7 +124,7 @@ impl OneTimeUrls {
             | Answer::NotFound
             | Answer::NotGet
             | Answer::Gone
-            | Answer::Stranger
+            | Answer::OtherUser
             | Answer::WrongHost => None,
         })
     }
@@ -167,7 +167,7 @@ impl Answer {
             Self::Gone => {
                 ("410 Gone", String::new(), "This address works only once; get a new one with: pipulate open")
             }
-            Self::Stranger => ("403 Forbidden", String::new(), "This address was made for another user"),
+            Self::OtherUser => ("403 Forbidden", String::new(), "This address was made for another user"),
             Self::WrongHost => {
                 ("421 Misdirected Request", String::new(), "This server answers on 127.0.0.1 only")
             }

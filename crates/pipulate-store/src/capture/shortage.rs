@@ -21,12 +21,12 @@ pub(super) struct Shortage {
     why: Option<String>,
     /// Bytes to write at the end of the log.
     rest: Vec<u8>,
-    next: Next,
+    next: NextBytes,
 }
 
 /// The role of the service's next bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextBytes {
     Line,
     /// More of the line in `rest`, or of the log's last line.
     RestOfLine,
@@ -37,7 +37,7 @@ pub(super) enum Next {
 impl Shortage {
     /// Begins when the log can't be written any more.
     pub(super) fn new(error: &io::Error, log_ends_with_line: bool) -> Self {
-        let next = if log_ends_with_line { Next::Line } else { Next::RestOfLine };
+        let next = if log_ends_with_line { NextBytes::Line } else { NextBytes::RestOfLine };
         Self { why: Some(error.to_string()), rest: Vec::new(), next }
     }
 
@@ -52,7 +52,7 @@ impl Shortage {
     }
 
     /// Returns the role of the service's next bytes.
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn next(&self) -> NextBytes {
         self.next
     }
 
@@ -82,8 +82,8 @@ impl Shortage {
     /// none.
     pub(super) fn share_of(&self, ahead: &[u8]) -> usize {
         match self.next {
-            Next::Line => ahead.len(),
-            Next::RestOfLine | Next::RestOfDropped => {
+            NextBytes::Line => ahead.len(),
+            NextBytes::RestOfLine | NextBytes::RestOfDropped => {
                 ahead.iter().position(|&byte| byte == b'\n').map_or(ahead.len(), |place| place + 1)
             }
         }
@@ -95,21 +95,21 @@ impl Shortage {
             return 0;
         }
         let ends_line = bytes.last() == Some(&b'\n');
-        let next = |unfinished| if ends_line { Next::Line } else { unfinished };
+        let next = |unfinished| if ends_line { NextBytes::Line } else { unfinished };
         let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         match self.next {
-            Next::RestOfLine if self.rest.len() + bytes.len() <= LONGEST_REST => {
+            NextBytes::RestOfLine if self.rest.len() + bytes.len() <= LONGEST_REST => {
                 self.rest.extend_from_slice(bytes);
-                self.next = next(Next::RestOfLine);
+                self.next = next(NextBytes::RestOfLine);
                 0
             }
-            Next::RestOfLine => {
+            NextBytes::RestOfLine => {
                 self.rest.push(b'\n');
-                self.next = next(Next::RestOfDropped);
+                self.next = next(NextBytes::RestOfDropped);
                 lines
             }
-            Next::Line | Next::RestOfDropped => {
-                self.next = next(Next::RestOfDropped);
+            NextBytes::Line | NextBytes::RestOfDropped => {
+                self.next = next(NextBytes::RestOfDropped);
                 lines
             }
         }
@@ -144,7 +144,7 @@ mod tests {
                 dropped += shortage.absorb(&ahead[..share]);
                 left = &left[share..];
                 let at_a_beginning = text.len() == left.len() || text.as_bytes()[text.len() - left.len() - 1] == b'\n';
-                prop_assert_eq!(shortage.next() == Next::Line, at_a_beginning);
+                prop_assert_eq!(shortage.next() == NextBytes::Line, at_a_beginning);
             }
             let finished = if is_cut { format!("{}\n", lines[0]) } else { String::new() };
             prop_assert_eq!(&shortage.rest, finished.as_bytes());
@@ -160,6 +160,6 @@ mod tests {
         }
         assert_eq!(shortage.absorb(b"x\n"), 1);
         assert_eq!((shortage.rest.len(), shortage.rest.last()), ((40 << 10) + 1, Some(&b'\n')));
-        assert_eq!(shortage.next(), Next::Line);
+        assert_eq!(shortage.next(), NextBytes::Line);
     }
 }

@@ -15,7 +15,7 @@ const VERSION: u32 = 2;
 const DEEPEST: usize = 50;
 
 #[derive(Deserialize)]
-struct Version {
+struct VersionOnly {
     version: u32,
 }
 
@@ -209,7 +209,7 @@ impl Tree {
 }
 
 fn version(bytes: &[u8]) -> Result<u32, FileRefusal> {
-    let Version { version } = decode_as(bytes)?;
+    let VersionOnly { version } = decode_as(bytes)?;
     if !(1..=VERSION).contains(&version) {
         return Err(FileRefusal::NewerFormat { format: version, known: VERSION });
     }

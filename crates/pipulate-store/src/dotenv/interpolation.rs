@@ -10,7 +10,7 @@ pub(super) fn interpolate(
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Option<String> {
     let mut result = String::new();
-    let (mut brace, mut name_end) = (Next::new(&['}']), Next::new(&['}', ':']));
+    let (mut brace, mut name_end) = (CachedSearch::new(&['}']), CachedSearch::new(&['}', ':']));
     let mut at = 0;
     while let Some(start) = value[at..].find("${").map(|offset| at + offset) {
         result.push_str(&value[at..start]);
@@ -44,8 +44,8 @@ struct Variable<'a> {
 fn read_variable<'a>(
     value: &'a str,
     begin: usize,
-    brace: &mut Next,
-    name_end: &mut Next,
+    brace: &mut CachedSearch,
+    name_end: &mut CachedSearch,
 ) -> Option<Variable<'a>> {
     let end = name_end.after(value, begin)?;
     let name = &value[begin..end];
@@ -59,13 +59,13 @@ fn read_variable<'a>(
 
 /// Finds the next of some characters. Cached, so that a text full of `${` is searched once and not once for
 /// each of them.
-struct Next {
+struct CachedSearch {
     of: &'static [char],
     /// Where the last search started, and its result.
     known: Option<(usize, Option<usize>)>,
 }
 
-impl Next {
+impl CachedSearch {
     fn new(of: &'static [char]) -> Self {
         Self { of, known: None }
     }

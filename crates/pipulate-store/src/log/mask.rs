@@ -118,7 +118,7 @@ impl Masker {
 
     /// Returns how many bytes of an unfinished line can be shown as they will be when the line is finished:
     /// all but a possible beginning of a secret.
-    pub fn settled(&self, text: &str) -> usize {
+    pub fn final_length(&self, text: &str) -> usize {
         let piece = Piece { is_rest: false, ending: Ending::Unfinished };
         let last = self.ranges_of_piece(text, piece).pop();
         // That range may grow with the rest of the line.

@@ -68,7 +68,7 @@ struct Source {
     reader: LogReader,
     bytes: Vec<u8>,
     /// `None` if no next line was read yet.
-    next: Option<Next>,
+    next: Option<NextLine>,
     block: Block,
     /// The position to end at, whatever the time.
     end: Option<u64>,
@@ -82,7 +82,7 @@ struct Source {
 
 /// A line's time and grouping.
 #[derive(Debug, Clone, Copy)]
-struct Next {
+struct NextLine {
     offset: u64,
     time: LineTime,
     piece: Piece,
@@ -187,7 +187,7 @@ impl Merged {
         while let Some(service) = self.turn(patience, &mut others) {
             self.last = Some(service);
             let source = &mut self.sources[service];
-            if let Some(Next { offset, time, piece, lost, belongs: _ }) = source.next.take() {
+            if let Some(NextLine { offset, time, piece, lost, belongs: _ }) = source.next.take() {
                 on_line(MergedLine { service, bytes: &source.bytes, offset, time, piece, lost })?;
             }
             source.advance(self.until)?;
@@ -268,7 +268,8 @@ impl Source {
             self.is_over =
                 self.end.is_some_and(|end| offset >= end) || (is_late && !self.is_left_out(offset, until));
             let lost = self.reader.lost_before();
-            self.next = (!is_late && !self.is_over).then_some(Next { offset, time, piece, lost, belongs });
+            self.next =
+                (!is_late && !self.is_over).then_some(NextLine { offset, time, piece, lost, belongs });
         }
         Ok(())
     }

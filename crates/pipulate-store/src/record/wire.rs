@@ -32,7 +32,7 @@ use super::{MainProcess, Record};
 const VERSION: u32 = 2;
 
 #[derive(Deserialize)]
-struct Version {
+struct VersionOnly {
     version: u32,
 }
 
@@ -199,8 +199,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, FileRefusal> {
 fn why_unreadable(bytes: &[u8], error: Option<serde_json::Error>) -> FileRefusal {
     let not_understood = |error: serde_json::Error| FileRefusal::NotUnderstood { error: error.to_string() };
     match serde_json::from_slice(bytes) {
-        Ok(Version { version: ..=VERSION }) => error.map_or(FileRefusal::StrangeValue, not_understood),
-        Ok(Version { version }) => FileRefusal::NewerFormat { format: version, known: VERSION },
+        Ok(VersionOnly { version: ..=VERSION }) => error.map_or(FileRefusal::StrangeValue, not_understood),
+        Ok(VersionOnly { version }) => FileRefusal::NewerFormat { format: version, known: VERSION },
         Err(error) => not_understood(error),
     }
 }

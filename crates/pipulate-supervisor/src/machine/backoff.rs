@@ -23,7 +23,7 @@ pub(super) struct Backoff {
 
 /// The result of one more end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Retry {
     After(Duration),
     /// This many ends within [`WINDOW`].
     GiveUp(usize),
@@ -54,15 +54,15 @@ impl Backoff {
     }
 
     /// Counts one more failure.
-    pub(super) fn one_more(&mut self, now: Instant) -> Next {
+    pub(super) fn one_more(&mut self, now: Instant) -> Retry {
         let delay = self.pause();
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|&earlier| now.duration_since(earlier) > WINDOW) {
             self.recent.pop_front();
         }
         match self.recent.len() {
-            recent if recent >= LIMIT => Next::GiveUp(recent),
-            _ => Next::After(delay),
+            recent if recent >= LIMIT => Retry::GiveUp(recent),
+            _ => Retry::After(delay),
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
                 let recent = ends.iter().filter(|&&end| now.duration_since(end) <= WINDOW).count();
                 let count = earlier + u32::try_from(ends.len()).unwrap();
                 match backoff.one_more(now) {
-                    Next::After(delay) => {
+                    Retry::After(delay) => {
                         let doubled = match count {
                             1 => Duration::ZERO,
                             count => (FIRST_DELAY * 2_u32.pow((count - 2).min(6))).min(LONGEST_DELAY),
@@ -120,7 +120,7 @@ mod tests {
                         prop_assert!(recent < LIMIT);
                         prop_assert!(doubled <= delay && delay <= doubled.mul_f64(1.25));
                     }
-                    Next::GiveUp(count) => prop_assert!(count == recent && recent >= LIMIT),
+                    Retry::GiveUp(count) => prop_assert!(count == recent && recent >= LIMIT),
                 }
                 now += Duration::from_millis(gap);
             }

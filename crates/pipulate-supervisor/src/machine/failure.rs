@@ -6,7 +6,7 @@ use pipulate_core::reason::Reason;
 use pipulate_core::service::RestartPolicy;
 use pipulate_process::command::End;
 
-use super::backoff::{self, Next};
+use super::backoff::{self, Retry};
 use super::{Action, GRACE, Goal, LEAVE, Machine, Outcome, Phase, Pressure, ending};
 
 impl Machine {
@@ -125,8 +125,8 @@ impl Machine {
     fn again(&mut self, end: End, now: Instant) -> Action {
         self.ends = self.ends.saturating_add(1);
         match self.backoff.one_more(now) {
-            Next::After(delay) => self.wait(delay, now),
-            Next::GiveUp(count) => {
+            Retry::After(delay) => self.wait(delay, now),
+            Retry::GiveUp(count) => {
                 let times = u32::try_from(count).unwrap_or(u32::MAX);
                 let why = Reason::EndedTooOften { times, within: backoff::WINDOW, last: ending(end) };
                 self.end_with(Outcome::Crashed { why })

@@ -257,7 +257,7 @@ impl OwnTree {
         let same = |&(pid, start): &(Pid, u64)| {
             table::entry(pid).filter(|entry| entry.lives() && entry.start == start)
         };
-        let ours = |entry: &Entry| !self.service.is_strange(entry, layout, self.stop.attached());
+        let ours = |entry: &Entry| !self.service.is_foreign(entry, layout, self.stop.attached());
         self.stop.seen().filter_map(same).filter(ours).collect()
     }
 

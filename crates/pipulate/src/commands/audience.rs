@@ -98,7 +98,7 @@ impl<'a> Asker<'a> {
     /// The failure for a denial of this request.
     pub(crate) fn failure(&self, denied: Denial) -> Failure {
         match denied {
-            Denial::WorkInProgress { work } => denial::spared(&work, self.verb, self.asked),
+            Denial::WorkInProgress { work } => denial::not_stopped(&work, self.verb, self.asked),
             Denial::NeedsDown { outcomes } => {
                 let needs = Launched::of(outcomes);
                 let talkative = last_lines::show(self.context, &needs.failed);

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::{Failure, FailureKind};
 use crate::exit_code::ExitStatus;
 use crate::interrupt;
-use crate::llm_session::{CtrlC, End, LlmSession};
+use crate::llm_session::{AnswerEnd, CtrlC, LlmSession};
 
 /// The number of bytes that are used from the end of stdin. No local model takes in more.
 const MAX_INPUT: usize = 1 << 20;
@@ -83,13 +83,13 @@ pub(crate) fn print_answer(
     }
     match outcome? {
         // As after a request that only loads a model.
-        End::Whole(summary) if is_empty && !summary.is_cut_off => {
+        AnswerEnd::Whole(summary) if is_empty && !summary.is_cut_off => {
             Err(Failure::failed(format!("{} gave an empty answer", session.model()))
                 .hint("ask again, or another model: pipulate models"))
         }
-        End::Whole(summary) => Ok(summary),
+        AnswerEnd::Whole(summary) => Ok(summary),
         // Stopping it has ended the program.
-        End::Stopped => Ok(Summary::default()),
+        AnswerEnd::Stopped => Ok(Summary::default()),
     }
 }
 

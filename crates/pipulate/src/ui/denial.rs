@@ -88,7 +88,7 @@ pub(crate) fn in_progress(work: &[Work]) -> String {
 
 /// The failure for services that were not stopped because of work in progress, with the command that
 /// overrides it. `asked` are the named services.
-pub(crate) fn spared(work: &[Work], verb: &str, asked: &[ServiceName]) -> Failure {
+pub(crate) fn not_stopped(work: &[Work], verb: &str, asked: &[ServiceName]) -> Failure {
     let command = command(verb, asked);
     let failure = Failure::failed(format!("{}; nothing was stopped", in_progress(work)));
     let anyway = format!("wait until it is done, or {verb} anyway with: pipulate {command}");

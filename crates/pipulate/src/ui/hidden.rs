@@ -36,7 +36,7 @@ pub(crate) fn ask(printer: &Printer, question: &str) -> io::Result<Answer> {
 }
 
 fn read_line() -> io::Result<Answer> {
-    let mut line = Line::default();
+    let mut line = TypedLine::default();
     loop {
         let mut byte = [0];
         if rustix::io::read(stdin(), &mut byte)? == 0 {
@@ -90,7 +90,7 @@ impl Drop for Silence {
 
 /// The typed part of the line.
 #[derive(Default)]
-struct Line {
+struct TypedLine {
     typed: Vec<u8>,
     escape: Escape,
 }
@@ -112,7 +112,7 @@ enum Pressed {
     Interrupts,
 }
 
-impl Line {
+impl TypedLine {
     fn press(&mut self, byte: u8) -> Pressed {
         match (self.escape, byte) {
             (Escape::Begun, b'[' | b'O') => self.escape = Escape::Sequence,
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn typed(keys: &str) -> String {
-        let mut line = Line::default();
+        let mut line = TypedLine::default();
         assert!(keys.bytes().all(|key| line.press(key) == Pressed::Goes), "{keys:?}");
         String::from_utf8(line.typed).unwrap()
     }
@@ -164,7 +164,7 @@ mod tests {
         for (key, outcome) in
             [(b'\r', Pressed::Ends), (b'\n', Pressed::Ends), (4, Pressed::Ends), (3, Pressed::Interrupts)]
         {
-            assert_eq!(Line::default().press(key), outcome);
+            assert_eq!(TypedLine::default().press(key), outcome);
         }
     }
 }

@@ -53,7 +53,7 @@ fn a_secret_is_masked_however_it_was_escaped() {
         assert_eq!(masker.mask(&format!("is {line} here")), "is **** here", "{line}");
         assert!(!masker.finds_nothing(line), "{line}");
         for (cut, _) in line.char_indices().skip(30) {
-            let seen = &line[..masker.settled(&line[..cut])];
+            let seen = &line[..masker.final_length(&line[..cut])];
             assert!(!seen.contains("ss"), "{line}, cut at {cut}: {seen}");
         }
     }
@@ -80,7 +80,7 @@ fn what_only_looks_like_an_escape_stays() {
 #[test]
 fn what_is_shown_of_an_unfinished_line_is_no_part_of_a_secret() {
     let masker = Masker::new(["hunter22/x", "secret-one", "secret-one-two"]);
-    let settled = |text: &str| text[..masker.settled(text)].to_owned();
+    let shown_before_its_end = |text: &str| text[..masker.final_length(text)].to_owned();
     for (text, shown) in [
         ("45%", "45%"),
         ("Password: ", "Password: "),
@@ -92,7 +92,7 @@ fn what_is_shown_of_an_unfinished_line_is_no_part_of_a_secret() {
         ("a secret-one-t", "a "),
         ("", ""),
     ] {
-        assert_eq!(settled(text), shown, "{text}");
+        assert_eq!(shown_before_its_end(text), shown, "{text}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::log::mask::Masker;
 
 /// A file that changed more recently may change again without different metadata: some file systems have
 /// timestamps of two seconds.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+const STABLE_AFTER: Duration = Duration::from_secs(2);
 
 /// The current secrets of a home, and all earlier ones since this was made: lines printed before a change
 /// contain the old ones.
@@ -25,7 +25,7 @@ pub struct LiveSecrets {
     /// The files that contain secrets, and their metadata before they were read.
     files: Vec<(AbsPath, Option<FileState>)>,
     /// None of the files may have changed undetected.
-    is_settled: bool,
+    is_stable: bool,
     known: Vec<SecretValue>,
     masker: Masker,
     problems: Vec<String>,
@@ -45,7 +45,7 @@ impl LiveSecrets {
             layout: layout.clone(),
             sources: SecretSources::default(),
             files: Vec::new(),
-            is_settled: false,
+            is_stable: false,
             known: Vec::new(),
             masker: Masker::new([""; 0]),
             problems: Vec::new(),
@@ -60,7 +60,7 @@ impl LiveSecrets {
     pub fn refresh(&mut self) -> bool {
         let is_unchanged =
             self.files.iter().all(|(path, before)| look_at(path).map(|(now, _)| now) == *before);
-        if is_unchanged && self.is_settled && !self.files.is_empty() {
+        if is_unchanged && self.is_stable && !self.files.is_empty() {
             return false;
         }
         self.read_config();
@@ -106,14 +106,14 @@ impl LiveSecrets {
             [layout.config(), layout.token(), layout.jupyter_token(), layout.jupyter_runtime()].into_iter();
         let files = files.chain(env_files(layout, &self.sources));
         let now = SystemTime::now();
-        self.is_settled = true;
+        self.is_stable = true;
         self.files = files
             .map(|path| {
                 let found = look_at(&path);
                 let age = |modified: SystemTime| {
                     now.duration_since(modified).unwrap_or_else(|ahead| ahead.duration())
                 };
-                self.is_settled &= found.is_none_or(|(_, modified)| age(modified) > SETTLED_AFTER);
+                self.is_stable &= found.is_none_or(|(_, modified)| age(modified) > STABLE_AFTER);
                 (path, found.map(|(state, _)| state))
             })
             .collect();
@@ -176,7 +176,7 @@ mod tests {
         };
         age("A_KEY=first-value\n");
         let mut secrets = LiveSecrets::of(&layout);
-        assert!(secrets.is_settled && !secrets.refresh());
+        assert!(secrets.is_stable && !secrets.refresh());
         age("A_KEY=other-value\n");
         assert!(secrets.refresh(), "the time of its change can't be set back");
         assert!(!secrets.refresh());

@@ -14,7 +14,7 @@ use super::keyboard::{Keyboard, Typed};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitStatus;
-use crate::llm_session::{CtrlC, End, LlmSession};
+use crate::llm_session::{AnswerEnd, CtrlC, LlmSession};
 use crate::ui::model_table;
 
 /// A running conversation.
@@ -119,7 +119,7 @@ impl Talk<'_> {
         }
         self.conversation.keep(question, answer);
         match outcome {
-            Ok(End::Whole(summary)) => {
+            Ok(AnswerEnd::Whole(summary)) => {
                 if let Some(speed) = summary.speed() {
                     printer.detail(format!("{} tokens, {speed:.0} a second", summary.tokens));
                 }
@@ -128,7 +128,7 @@ impl Talk<'_> {
                     printer.hint("/new begins another conversation");
                 }
             }
-            Ok(End::Stopped) => printer.note("Stopped"),
+            Ok(AnswerEnd::Stopped) => printer.note("Stopped"),
             Err(failure) => printer.failure(&failure),
         }
         Ok(())

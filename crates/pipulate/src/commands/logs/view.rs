@@ -146,7 +146,7 @@ impl<'a> View<'a> {
         }
         let shown = self.partials.shown(&line);
         let text = Text::of(whole_characters(line.bytes));
-        let end = if is_whole { text.plain().len() } else { self.masker.settled(text.plain()) };
+        let end = if is_whole { text.plain().len() } else { self.masker.final_length(text.plain()) };
         let text = text.before(end);
         let secrets = self.masker.ranges(text.plain());
         if end <= shown || !self.is_chosen(&text.render(&secrets, false)) {

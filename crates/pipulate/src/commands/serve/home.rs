@@ -53,16 +53,16 @@ pub(super) struct Home {
     /// The result of a request that the page stopped waiting for.
     late: Arc<Mutex<Option<News>>>,
     /// The version of the program's file at the start.
-    program: Option<Version>,
+    program: Option<FileVersion>,
     /// `None` until lines are shown.
     secrets: Mutex<Option<LiveSecrets>>,
     history: Mutex<History>,
 }
 
 /// Changes when a file is replaced or written to.
-type Version = (u64, u64, i64, i64);
+type FileVersion = (u64, u64, i64, i64);
 
-fn version(path: &std::path::Path) -> Option<Version> {
+fn version(path: &std::path::Path) -> Option<FileVersion> {
     let file = fs::metadata(path).ok()?;
     Some((file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pipulate_core::layout::Layout;
-use pipulate_process::peers::{self, Stranger};
+use pipulate_process::peers::{self, ForeignPeer};
 use pipulate_process::users;
 use pipulate_store::token;
 use pipulate_web::server::Admission;
@@ -33,25 +33,25 @@ pub(super) fn admission(context: &Context) -> Admission {
     }
     let (printer, told) = (context.printer.clone(), Mutex::new(HashSet::new()));
     Arc::new(move |client: SocketAddr, server: SocketAddr| {
-        let Err(stranger) = peers::admit(client, server, &guests) else { return true };
+        let Err(peer) = peers::admit(client, server, &guests) else { return true };
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MOST_TOLD && told.insert(stranger) {
-            printer.warning(refusal(stranger));
+        if told.len() < MOST_TOLD && told.insert(peer) {
+            printer.warning(refusal(peer));
         }
         false
     })
 }
 
-fn refusal(stranger: Stranger) -> String {
-    let why = format!("a connection was refused: it came from {stranger}");
-    match stranger {
-        Stranger::User(user) => {
+fn refusal(peer: ForeignPeer) -> String {
+    let why = format!("a connection was refused: it came from {peer}");
+    match peer {
+        ForeignPeer::User(user) => {
             let user = users::user_name(user);
             format!(
                 "{why}; to let that user's programs in, such as a reverse proxy, add \"{user}\" to [web] users in pipulate.toml and restart this app"
             )
         }
-        Stranger::Unknown => format!("{why}, or from a program that had closed it already"),
+        ForeignPeer::Unknown => format!("{why}, or from a program that had closed it already"),
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_user_and_what_lets_them_in() {
-        insta::assert_snapshot!(refusal(Stranger::User(4_000_001)), @r#"a connection was refused: it came from user 4000001; to let that user's programs in, such as a reverse proxy, add "4000001" to [web] users in pipulate.toml and restart this app"#);
-        insta::assert_snapshot!(refusal(Stranger::Unknown), @"a connection was refused: it came from an unknown user, or from a program that had closed it already");
+        insta::assert_snapshot!(refusal(ForeignPeer::User(4_000_001)), @r#"a connection was refused: it came from user 4000001; to let that user's programs in, such as a reverse proxy, add "4000001" to [web] users in pipulate.toml and restart this app"#);
+        insta::assert_snapshot!(refusal(ForeignPeer::Unknown), @"a connection was refused: it came from an unknown user, or from a program that had closed it already");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn of_result(
     let report = result.map_err(|denied| {
         ControlError::Refused(of_failure(&match denied {
             Denial::WorkInProgress { work } => {
-                denial::spared(&work, verb_of(request.desired).word(), &request.services)
+                denial::not_stopped(&work, verb_of(request.desired).word(), &request.services)
             }
             Denial::NeedsDown { outcomes } => {
                 let needs = Launched::of(outcomes);
