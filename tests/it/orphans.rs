@@ -172,6 +172,8 @@ fn what_is_never_to_be_restarted_is_not_run_again_by_a_rescue() {
     let own_log = ".pipulate/log/supervisor.log";
     let is_handled = |line: &str| line.contains("once") && line.contains("its main process ended");
     holds("the rescue", || project.read(own_log).lines().any(is_handled));
+    // A start would join the rescuing supervisor and report that end.
+    holds("the end of the rescuing supervisor", || project.supervisors("once").is_empty());
     let crashed = project.wait_for_state("once", "crashed");
     assert_eq!(project.read("runs"), "run\n", "{crashed}");
     project.start(&["once"]);
