@@ -250,3 +250,19 @@ fn kernels_without_work_are_named_when_they_end_and_a_person_is_asked_before_a_r
     assert!(stopped.stderr.starts_with("Stopping JupyterLab and Jupyter kernels...\n"), "{}", stopped.stderr);
     assert!(!second.lives());
 }
+
+#[test]
+fn kernels_whose_records_are_gone_end_only_after_a_yes() {
+    let project = TestProject::new();
+    project.start(&["jupyter"]);
+    let jupyter = Jupyter::of(&project);
+    let kernel = jupyter.kernel_of("python3");
+    let pid: i32 = kernel.run("import os; print(os.getpid())").trim().parse().unwrap();
+    let process = Process::find(pid).unwrap();
+    fs::rename(project.path(".pipulate"), project.home().join("trash")).unwrap();
+    let refused = project.run(&["stop"]).expect(1);
+    assert!(refused.stderr.contains("does not say whether its kernel is busy"), "{}", refused.stderr);
+    assert!(process.lives());
+    project.run(&["stop", "--yes"]).expect(0);
+    holds("its end", || !process.lives());
+}

@@ -19,6 +19,7 @@ use crate::query;
 use pipulate_supervisor::kernels::kernels;
 use pipulate_supervisor::marker::marker_of;
 use pipulate_supervisor::ownership::ownership_of;
+use pipulate_supervisor::process_tree::{self, Attached, Service};
 
 /// The losses of a stop of JupyterLab.
 #[derive(Debug, Default)]
@@ -84,10 +85,21 @@ fn busy_orphan(kernel: &KernelInfo, ours: &[Entry]) -> Option<Work> {
 /// Returns JupyterLab's processes, and its main one.
 fn processes(layout: &Layout) -> Option<(Vec<Entry>, Option<Pid>)> {
     let name = ServiceName::parse(ServiceName::JUPYTER).ok()?;
-    let record = record::read(layout, &name).ok()??;
+    let Some(record) = record::read(layout, &name).ok()? else { return without_records(layout, &name) };
     let main = record.main.as_ref().map(|main| main.identity.pid);
     let ownership = ownership_of(layout, &name, Some(&record), &identity::host());
     Some((query::processes(layout, &record, &ownership, main)?, main))
+}
+
+/// Returns the processes of a JupyterLab that runs although all records were deleted or moved away.
+fn without_records(layout: &Layout, name: &ServiceName) -> Option<(Vec<Entry>, Option<Pid>)> {
+    // One record left: this service was never started, or has its own.
+    if !record::services(layout).ok()?.is_empty() {
+        return None;
+    }
+    let lost = process_tree::lost_supervisors(layout).into_iter().find(|(service, _)| service == name);
+    let tree = Service::of(layout, name).below(&[lost?.1], layout, &Attached::default());
+    Some((tree.ours, None))
 }
 
 /// Returns the process group of this command: if typed in one of these terminals, it does not count as work.
