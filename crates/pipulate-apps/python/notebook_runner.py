@@ -237,7 +237,7 @@ def _form_of(index, source, tagged):
         statements = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        why = f"it is not valid Python: {getattr(error, 'msg', error)}{where}"
+        why = f"it is not valid Python: {getattr(error, 'msg', None) or type(error).__name__}{where}"
         form.unusable.append(("the cell", why))
         return form
     comments = _comments(source)

@@ -29,7 +29,7 @@ pub fn kernel_activity(layout: &Layout, patience: Duration) -> Option<Vec<Kernel
     };
     let activity = |kernel: &serde_json::Value| {
         let id = kernel["id"].as_str()?;
-        let name = || format!("a {} kernel", kernel["name"].as_str().unwrap_or("notebook"));
+        let name = || format!("an unnamed notebook ({})", kernel["name"].as_str().unwrap_or("kernel"));
         Some(KernelActivity {
             id: id.to_owned(),
             name: printable(&path(id).unwrap_or_else(name)),

@@ -82,11 +82,15 @@ fn writable(examination: &Examination) -> Finding {
     let folders = [layout.root(), layout.state(), layout.run()];
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         if let Err(error) = access(folder.as_ref(), Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+            let advice = match error {
+                rustix::io::Errno::ROFS => "that disk is read-only; work in a folder on another one",
+                _ => {
+                    "make it yours (sudo chown -R \"$USER\" FOLDER), or move the project to a folder of yours"
+                }
+            };
             return failure(WRITABLE, format!("You can't write in {folder}"))
                 .detail(std::io::Error::from(error).to_string())
-                .advice(
-                    "make it yours (sudo chown -R \"$USER\" FOLDER), or move the project to a folder of yours",
-                );
+                .advice(advice);
         }
     }
     Finding::ok(WRITABLE, "The project's folder can be written to")

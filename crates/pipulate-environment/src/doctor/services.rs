@@ -4,7 +4,7 @@ use pipulate_core::finding::{Finding, Fix};
 use pipulate_core::reason::Reason;
 use pipulate_core::service::ServiceName;
 use pipulate_core::state::{ServiceState, Wanted};
-use pipulate_core::status::ServiceStatus;
+use pipulate_core::status::{Doubt, ServiceStatus};
 use pipulate_store::config_drift;
 use pipulate_store::log::excerpt;
 use pipulate_store::log::read::Start;
@@ -179,11 +179,16 @@ fn records(examination: &Examination) -> Finding {
         return skipped(RECORDS, "Not checked: .pipulate is not a folder");
     }
     if let Some(problem) = status.unknown.first() {
-        return warning(RECORDS, "The record of a service can't be trusted")
-            .detail(pipulate_words::doubt(problem))
-            .advice(
+        let finding = warning(RECORDS, "The record of a service can't be trusted")
+            .detail(pipulate_words::doubt(problem));
+        return match problem {
+            Doubt::Service { why: Reason::RecordsDeleted, .. } => {
+                finding.command("end it", examination.pipulate(&["stop"]))
+            }
+            _ => finding.advice(
                 "if nothing of this home runs elsewhere (another machine, a container), remove that file",
-            );
+            ),
+        };
     }
     let stale: Vec<&str> = status
         .services
