@@ -42,7 +42,7 @@ pub type Variables = Vec<(String, SecretValue)>;
 /// let key = EnvKey::parse("API_KEY").unwrap();
 /// file.set(&key, &SecretValue::new("sk-1234"))?;
 /// assert_eq!(file.get("API_KEY")?.unwrap().expose(), "sk-1234");
-/// # Ok::<(), pipulate_store::dotenv::EnvError>(())
+/// # Ok::<(), pipulate_core::env_error::EnvError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvFile {
