@@ -256,7 +256,7 @@ fn the_page_sends_nothing_elsewhere_before_a_click_allows_that_host_for_that_pro
     // A form that was open while the folder's file changed allows nothing.
     project.write("pipulate.toml", &wants(&elsewhere(&other)));
     browser.click(&format!("{ALLOW} button"));
-    browser.wait_for_text("[role=alert]", "names another Ollama by now");
+    browser.wait_for_text("[role=alert]", "now names another Ollama");
     for host in [elsewhere(&other), host.clone()] {
         project.write("pipulate.toml", &wants(&host));
         browser.open(&chat);

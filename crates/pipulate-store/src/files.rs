@@ -67,10 +67,13 @@ pub(crate) fn read_open(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn read_within(file: File, meta: &fs::Metadata, limit: u64) -> std::io::Result<Vec<u8>> {
+    // Kernel files report a length of 0, and some of them answer only the first read(2).
+    const KERNEL_FILE: u64 = 4096;
+    let expected = if meta.len() == 0 { KERNEL_FILE } else { meta.len() };
     // One byte more than its length tells whether it has grown.
-    let mut bytes = Vec::with_capacity(meta.len().min(limit) as usize + 1);
+    let mut bytes = Vec::with_capacity(expected.min(limit) as usize + 1);
     let count = retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))? as u64;
-    // One read(2) returns all of a regular file. Kernel files report a length of 0, and others may grow.
+    // One read(2) returns all of a regular file, unless it grows.
     if count != meta.len() {
         file.take((limit + 1).saturating_sub(count)).read_to_end(&mut bytes)?;
     }
@@ -319,5 +322,13 @@ mod tests {
         assert_eq!(read_foreign(&at("large")).unwrap().len() as u64, LIMIT);
         file.set_len(1 << 40).unwrap();
         assert_eq!(said(&at("large")), "it is larger than 1 MiB");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_of_the_kernel_is_read_whole() {
+        for path in ["/proc/sys/fs/inotify/max_user_watches", "/proc/self/environ", "/proc/mounts"] {
+            assert_eq!(read_foreign(Path::new(path)).unwrap(), fs::read(path).unwrap(), "{path}");
+        }
     }
 }

@@ -15,6 +15,7 @@ const VERSION: u32 = 2;
 const DEEPEST: usize = 50;
 
 #[derive(Deserialize)]
+#[serde(expecting = "a chat with its version")]
 struct VersionOnly {
     version: u32,
 }

@@ -32,6 +32,7 @@ use super::{MainProcess, Record};
 const VERSION: u32 = 2;
 
 #[derive(Deserialize)]
+#[serde(expecting = "a record with its version")]
 struct VersionOnly {
     version: u32,
 }
