@@ -27,7 +27,8 @@ fn only(config: &str) -> TestProject {
 }
 
 fn record(project: &TestProject) -> Value {
-    serde_json::from_str(&project.read(".pipulate/run/w.json")).unwrap()
+    // While it is replaced, its old file becomes the reserve for a full disk.
+    wait_for("a whole record", || serde_json::from_str(&project.read(".pipulate/run/w.json")).ok())
 }
 
 /// A text field of the service's record.

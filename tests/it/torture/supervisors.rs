@@ -23,7 +23,8 @@ pub(crate) fn main_process(project: &TestProject, service: &str) -> Option<Proce
 
 fn named(project: &TestProject, service: &str, pointer: &str) -> Option<Process> {
     let text = fs::read(project.path(&format!(".pipulate/run/{service}.json"))).ok()?;
-    let record: Value = serde_json::from_slice(&text).unwrap();
+    // While it is replaced, its old file becomes the reserve for a full disk.
+    let record: Value = serde_json::from_slice(&text).ok()?;
     let identity = record.pointer(pointer)?;
     let process = Process::find(i32::try_from(identity["pid"].as_i64()?).unwrap())?;
     (identity["start"] == process.start).then_some(process)
