@@ -110,15 +110,17 @@ fn watches(watcher: &Process, watched: &Process) -> bool {
 fn a_supervisor_is_watched_before_its_service_is_ready_though_nobody_waits_for_that() {
     let slow = "[services.zebra]\ncommand = [\"bash\", \"-c\", \"until [ -e go ]; do sleep 0.02; done; echo up; exec sleep 1000\"]\nready = { log = \"up\", timeout = \"100s\" }\n";
     let config = format!("[services.worker]\ncommand = [\"sleep\", \"1000\"]\n{slow}");
-    let project = TestProject::light().table("server", "enabled = false").config(&config).build();
-    project.start(&["worker"]);
-    let sibling = Process::of(&project.service("worker")["supervisor_pid"]);
-    // Either no command waits, or the waiting command is killed.
+    // Either no command waits, or the waiting command is killed. Each in a project of its own: after a stop, the
+    // sibling looks for another supervisor to watch.
     for waits in [false, true] {
+        let project = TestProject::light().table("server", "enabled = false").config(&config).build();
+        project.start(&["worker"]);
+        let sibling = Process::of(&project.service("worker")["supervisor_pid"]);
         let args: &[&str] = if waits { &["zebra"] } else { &["zebra", "--no-wait"] };
         let mut start = project.command(&[&["start", "--no-setup"], args].concat()).spawn().unwrap();
         let supervisor = wait_for("its supervisor", || recorded(&project, "zebra", "starting"));
         if waits {
+            assert!(!watches(&sibling, &supervisor), "the command watches it so far");
             start.kill().unwrap();
         }
         start.wait().unwrap();
@@ -131,8 +133,7 @@ fn a_supervisor_is_watched_before_its_service_is_ready_though_nobody_waits_for_t
         project.write("go", "");
         let ready = project.wait_for_state("zebra", "ready");
         assert_eq!((&ready["pid"], &ready["restarts"]), (&main, &0.into()));
-        project.run(&["stop", "zebra"]).expect(0);
-        fs::remove_file(project.path("go")).unwrap();
+        project.run(&["stop"]).expect(0);
     }
 }
 

@@ -107,7 +107,7 @@ impl Note {
     }
 }
 
-/// What a page says beside the services.
+/// The messages of a page beside its services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alert {
     /// Services that don't run are missing on the page.

@@ -173,7 +173,7 @@ impl fmt::Display for ServiceState {
     }
 }
 
-/// Whether a service was requested to run.
+/// The requested state of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Run,

@@ -270,7 +270,7 @@ impl Project {
     }
 }
 
-/// Whether services are probed.
+/// Selects if services are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probes {
     Run,

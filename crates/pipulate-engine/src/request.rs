@@ -28,7 +28,7 @@ pub struct Request {
 pub enum Desired {
     Running,
     Stopped,
-    /// Running with the current configuration, started anew.
+    /// Running in a new process, with the current configuration.
     Restarted,
 }
 

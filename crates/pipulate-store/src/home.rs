@@ -79,7 +79,7 @@ fn former_root(layout: &Layout) -> Option<AbsPath> {
 pub fn ensure(layout: &Layout) -> Result<Layout, StoreError> {
     let is_anothers = places::is_anothers(layout.state());
     if is_anothers && places::is_in_use(layout) {
-        // Services that were started here stay here, whoever owns `.pipulate` by now.
+        // Services that were started here stay here, even if `.pipulate` has changed its owner.
         return Ok(layout.clone());
     }
     let moved = is_anothers.then(|| places::state_elsewhere(&layout.project_id(), layout.user())).flatten();

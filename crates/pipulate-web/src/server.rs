@@ -190,7 +190,7 @@ impl Reception {
                     Ok(_) | Err(_) => self.refuse(stream),
                 },
                 // Out of file descriptors, or the peer has disconnected. There is no event for free
-                // descriptors, so this is the one place that sleeps.
+                // descriptors, so it tries again after a pause.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }

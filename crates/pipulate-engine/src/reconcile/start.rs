@@ -152,7 +152,7 @@ fn is_current(goal: &Goal, seen: &Observed, record: &Record) -> bool {
     }
 }
 
-/// True if the record is of this start, whatever its content.
+/// True if this start wrote the record, even if it reports a failure.
 fn is_told_of(goal: &Goal, seen: &Observed) -> bool {
     !is_unanswered(goal, seen) && seen.record.as_ref().is_some_and(|record| is_current(goal, seen, record))
 }

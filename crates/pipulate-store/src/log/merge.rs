@@ -70,7 +70,7 @@ struct Source {
     /// `None` if no next line was read yet.
     next: Option<NextLine>,
     block: Block,
-    /// The position to end at, whatever the time.
+    /// The position to end at, regardless of time.
     end: Option<u64>,
     /// The latest known time so far.
     reached: Option<Timestamp>,

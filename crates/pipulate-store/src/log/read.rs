@@ -291,7 +291,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// Treats the content of a log that was truncated as new, whatever its length is by now.
+    /// Treats the content of a truncated log as new, even if the log has grown again.
     fn restart_emptied(&mut self) {
         let Some(last) = self.files.back_mut().filter(|last| last.was_emptied) else { return };
         last.was_emptied = false;
